@@ -2,7 +2,7 @@
 
 A *primitive* computes its value from plain arrays and returns it together with one VJP (vector-Jacobian
 product) per differentiable input. For y = f(x), the VJP of x turns the gradient g of the loss in y into the
-gradient of the loss in x, eq. (2.2). Everything else in this file is bookkeeping around that one idea.
+gradient of the loss in x. Everything else in this file is bookkeeping around that one idea.
 """
 
 import contextlib
@@ -57,7 +57,7 @@ class Tensor:
         self.op, self._parents, self._age = None, (), next(_clock)
 
     def backward(self, g=None):
-        """Add to `.grad` of every leaf the gradient of sum(g * self), eq. (2.3).
+        """Add to `.grad` of every leaf the gradient of sum(g * self) in it, by reverse mode, eq. (2.2).
 
         g: array of this Tensor's shape, taken in its dtype; may be left out where the Tensor has one element (g = 1).
         The graph is freed on the way, so that its memory comes back; leaf gradients add up until they are set to None.
@@ -90,7 +90,7 @@ class Tensor:
                     # A rule may hand on g itself or a view of it; a leaf's gradient must be an array of its own.
                     _add_to_leaf(parent, c.copy() if c is g or c.base is not None else c)
                 else:
-                    grads[parent] = grads[parent] + c if parent in grads else c
+                    grads[parent] = grads[parent] + c if parent in grads else c  # eq. (2.3)
 
     # What follows is the public face; the rules behind the operators are in ops.py.
     shape = property(lambda self: self.data.shape)
@@ -197,7 +197,7 @@ def _oldest_first(root):
 
 
 def _add_to_leaf(leaf, g):
-    leaf.grad = g if leaf.grad is None else leaf.grad + g
+    leaf.grad = g if leaf.grad is None else np.asarray(leaf.grad + g)  # + makes a NumPy scalar of 0-d arrays
 
 
 def primitive(f):

@@ -205,8 +205,10 @@ def _mnist_files(split, folders, download):
                 raise DataError(f"{path} is not MNIST's own and the other half of the {split} data is not beside it: "
                                 f"put both into one folder ({' and '.join(found)})")
     try:
+        if not (download or all(found.values())):
+            raise DataError("download=False")
         for name in found:
-            found[name] = found[name] or _download(name, folders[0], download)
+            found[name] = found[name] or _download(name, folders[0])
     except DataError as error:
         missing = " and ".join(name for name in found if not found[name])
         raise DataError(f"no {missing}, raw or as .gz, in {', '.join(map(str, folders))}, and no download ({error}): "
@@ -227,13 +229,11 @@ def _is_original(path, name):
     return digest.hexdigest() == sha256
 
 
-def _download(name, folder, allowed=True):
+def _download(name, folder):
     """Fetch name from the first mirror that gives it whole. It gets its own name only once it is checked."""
     import http.client  # here, not above: the two take longer to import than the rest of this file
     import urllib.request
 
-    if not allowed:
-        raise DataError("download=False")
     path, part = folder / f"{name}.gz", folder / f"{name}.gz.{os.getpid()}.part"
     failures = []
     for mirror in MIRRORS:

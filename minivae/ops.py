@@ -10,7 +10,7 @@ from .autodiff import primitive
 
 
 def unbroadcast(g, shape):
-    """Sum g over the axes along which an input of this shape was repeated to meet its partner."""
+    """Sum g over the axes along which an input of this shape was repeated to meet its partner, eq. (2.18)."""
     if g.shape == shape:
         return g
     g = g.sum(axis=tuple(range(g.ndim - len(shape))))
@@ -21,27 +21,27 @@ def unbroadcast(g, shape):
 
 @primitive
 def add(x, y):
-    return x + y, (lambda g: unbroadcast(g, x.shape), lambda g: unbroadcast(g, y.shape))
+    return x + y, (lambda g: unbroadcast(g, x.shape), lambda g: unbroadcast(g, y.shape))  # eq. (2.15)
 
 
 @primitive
 def subtract(x, y):
-    return x - y, (lambda g: unbroadcast(g, x.shape), lambda g: unbroadcast(-g, y.shape))
+    return x - y, (lambda g: unbroadcast(g, x.shape), lambda g: unbroadcast(-g, y.shape))  # eq. (2.15)
 
 
 @primitive
 def multiply(x, y):
-    return x * y, (lambda g: unbroadcast(g * y, x.shape), lambda g: unbroadcast(g * x, y.shape))
+    return x * y, (lambda g: unbroadcast(g * y, x.shape), lambda g: unbroadcast(g * x, y.shape))  # eq. (2.16)
 
 
 @primitive
 def divide(x, y):
-    return x / y, (lambda g: unbroadcast(g / y, x.shape), lambda g: unbroadcast(-g * (x / y) / y, y.shape))
+    return x / y, (lambda g: unbroadcast(g / y, x.shape), lambda g: unbroadcast(-g * (x / y) / y, y.shape))  # eq. (2.17)
 
 
 @primitive
 def negative(x):
-    return -x, lambda g: -g
+    return -x, lambda g: -g  # eq. (2.15)
 
 
 @primitive
@@ -51,7 +51,7 @@ def power(x, exponent):
         raise TypeError(f"power takes one number as exponent, got an array of shape {np.shape(exponent)}: "
                         f"write exp(exponent * log(x))")
     n = exponent if isinstance(exponent, int) else float(exponent)
-    return x**n, lambda g: g * n * x ** (n - 1) if n else 0 * g
+    return x**n, lambda g: g * n * x ** (n - 1) if n else 0 * g  # eq. (2.8)
 
 
 # Functions of one variable, elementwise.
@@ -59,24 +59,24 @@ def power(x, exponent):
 @primitive
 def exp(x):
     y = np.exp(x)
-    return y, lambda g: g * y
+    return y, lambda g: g * y  # eq. (2.5)
 
 
 @primitive
 def log(x):
-    return np.log(x), lambda g: g / x
+    return np.log(x), lambda g: g / x  # eq. (2.6)
 
 
 @primitive
 def sqrt(x):
     y = np.sqrt(x)
-    return y, lambda g: g / (2 * y)
+    return y, lambda g: g / (2 * y)  # eq. (2.7)
 
 
 @primitive
 def tanh(x):
     y = np.tanh(x)
-    return y, lambda g: g * (1 - y * y)
+    return y, lambda g: g * (1 - y * y)  # eq. (2.9)
 
 
 @primitive
@@ -84,32 +84,32 @@ def sigmoid(x):
     """1 / (1 + exp(-x)), without overflow on either side."""
     e = np.exp(-np.abs(x))
     y = np.maximum(x >= 0, e) / (1 + e)
-    return y, lambda g: g * y * (1 - y)
+    return y, lambda g: g * y * (1 - y)  # eq. (2.10)
 
 
 @primitive
 def softplus(x):
     """log(1 + exp(x)), without overflow."""
     e = np.exp(-np.abs(x))
-    return np.maximum(x, 0) + np.log1p(e), lambda g: g * np.maximum(x >= 0, e) / (1 + e)
+    return np.maximum(x, 0) + np.log1p(e), lambda g: g * np.maximum(x >= 0, e) / (1 + e)  # eq. (2.11)
 
 
 @primitive
 def relu(x):
     y = np.maximum(x, 0)
-    return y, lambda g: g * (y > 0)
+    return y, lambda g: g * (y > 0)  # eq. (2.12)
 
 
 @primitive
 def absolute(x):
-    return np.abs(x), lambda g: g * np.sign(x)
+    return np.abs(x), lambda g: g * np.sign(x)  # eq. (2.13)
 
 
 @primitive
 def maximum(x, y):
     """The larger of x and y; where they are equal each gets half of the gradient, as in PyTorch and JAX."""
     return np.maximum(x, y), (lambda g: unbroadcast(g * (x > y) + 0.5 * g * (x == y), np.shape(x)),
-                              lambda g: unbroadcast(g * (y > x) + 0.5 * g * (x == y), np.shape(y)))
+                              lambda g: unbroadcast(g * (y > x) + 0.5 * g * (x == y), np.shape(y)))  # eq. (2.14)
 
 
 # Reductions and shapes.
@@ -123,29 +123,29 @@ def _spread(g, x, axis, keepdims):
 
 @primitive
 def sum(x, axis=None, keepdims=False):
-    return np.sum(x, axis=axis, keepdims=keepdims), lambda g: _spread(g, x, axis, keepdims)
+    return np.sum(x, axis=axis, keepdims=keepdims), lambda g: _spread(g, x, axis, keepdims)  # eq. (2.19)
 
 
 @primitive
 def mean(x, axis=None, keepdims=False):
     y = np.mean(x, axis=axis, keepdims=keepdims)
-    return y, lambda g: _spread(g, x, axis, keepdims) / (x.size // max(np.size(y), 1))
+    return y, lambda g: _spread(g, x, axis, keepdims) / (x.size // max(np.size(y), 1))  # eq. (2.20)
 
 
 @primitive
 def transpose(x, axes=None):
     back = None if axes is None else np.argsort([a % x.ndim for a in axes])
-    return np.transpose(x, axes), lambda g: np.transpose(g, back)
+    return np.transpose(x, axes), lambda g: np.transpose(g, back)  # eq. (2.22)
 
 
 @primitive
 def reshape(x, shape):
-    return np.reshape(x, shape), lambda g: g.reshape(x.shape)
+    return np.reshape(x, shape), lambda g: g.reshape(x.shape)  # eq. (2.23)
 
 
 @primitive
 def broadcast_to(x, shape):
-    return np.broadcast_to(x, shape), lambda g: unbroadcast(g, x.shape)
+    return np.broadcast_to(x, shape), lambda g: unbroadcast(g, x.shape)  # eq. (2.18)
 
 
 @primitive
@@ -154,7 +154,7 @@ def getitem(x, index):
     def vjp(g):
         x_grad = np.zeros_like(x)
         if any(isinstance(i, (np.ndarray, list)) for i in (index if isinstance(index, tuple) else (index,))):
-            np.add.at(x_grad, index, g)  # an integer array may name an element twice, and its gradients add up
+            np.add.at(x_grad, index, g)  # an integer array may name an element twice: its gradients add up, eq. (2.24)
         else:
             x_grad[index] = g
         return x_grad
@@ -166,7 +166,7 @@ def concatenate(arrays, axis=0):
     """The arrays joined along an axis; the rules belong to the entries of the list."""
     ends = np.cumsum([np.shape(a)[axis] for a in arrays])
     def piece(start, end):
-        return lambda g: np.moveaxis(np.moveaxis(g, axis, 0)[start:end], 0, axis)
+        return lambda g: np.moveaxis(np.moveaxis(g, axis, 0)[start:end], 0, axis)  # eq. (2.25)
     return np.concatenate(arrays, axis), tuple(piece(end - np.shape(a)[axis], end) for a, end in zip(arrays, ends))
 
 
@@ -182,7 +182,7 @@ def matmul(x, y):
         return g.reshape(Z.shape)
     z = Z.reshape(Z.shape[:-2] + (Z.shape[-2:-1] if x.ndim > 1 else ()) + (Z.shape[-1:] if y.ndim > 1 else ()))
     return z, (lambda g: unbroadcast(as_matrix(g) @ Y.swapaxes(-1, -2), X.shape).reshape(x.shape),
-               lambda g: unbroadcast(X.swapaxes(-1, -2) @ as_matrix(g), Y.shape).reshape(y.shape))
+               lambda g: unbroadcast(X.swapaxes(-1, -2) @ as_matrix(g), Y.shape).reshape(y.shape))  # eq. (2.21)
 
 
 @primitive

@@ -93,7 +93,7 @@ def _grid(rows, title, labels=()):
     cells = np.pad(rows.reshape(n_rows, n, *shape), ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=0.5)
     picture = cells.transpose(0, 2, 1, 3).reshape(n_rows * (shape[0] + 2), n * (shape[1] + 2))
     width = min(8.0, 0.8 * n)
-    fig, ax = plt.subplots(figsize=(width, width * picture.shape[0] / picture.shape[1] + 0.5), layout="constrained")
+    fig, ax = plt.subplots(figsize=(width, width * picture.shape[0] / picture.shape[1] + 0.4), layout="constrained")
     ax.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     ax.set_title(title, fontsize=10)
     ax.set(xticks=[], yticks=[(i + 0.5) * (shape[0] + 2) - 0.5 for i in range(len(labels))], yticklabels=list(labels))
