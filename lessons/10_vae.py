@@ -6,6 +6,7 @@ digits out; then takes the machine apart (only the reconstruction, only the KL, 
 half of the loss is for. Takes about 25 s; needs nothing but minivae.
 """
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 import minivae as mv
@@ -56,10 +57,16 @@ print(f"  nll    {nll:6.2f}   what the pixels cost, given z (of this {floor:.2f}
 print(f"  kl     {kl:6.2f}   what z costs: how far q(z | x) is from the prior N(0, I)")
 print(f"  -elbo  {nll + kl:6.2f}   their sum, an upper bound of -log p(x); knowing nothing costs 64 log 2 = {64 * np.log(2):.2f}")
 
-for name, fig in (("curves", mv.plot.curves(history)), ("reconstructions", mv.plot.reconstructions(model, x[test])),
-                  ("samples", mv.plot.samples(model, np.random.default_rng(3))), ("manifold", mv.plot.manifold(model)),
-                  ("latent_map", mv.plot.latent_map(model, x[test], y[test]))):
-    figure(fig, f"10_{name}")
+figure(mv.plot.curves(history), "10_curves")
+figure(mv.plot.reconstructions(model, x[test]), "10_reconstructions")
+figure(mv.plot.samples(model, np.random.default_rng(3)), "10_samples")
+pair = [figure(mv.plot.manifold(model), "10_manifold"), figure(mv.plot.latent_map(model, x[test], y[test]), "10_latent_map")]
+
+fig, axes = plt.subplots(1, 2, figsize=(10, 5), layout="constrained")  # both in one, for the project's front page
+for ax, path in zip(axes, pair):
+    ax.imshow(plt.imread(path))
+    ax.axis("off")
+figure(fig, "10_front", thumbnail_width=900)
 
 # %% [markdown]
 # ## Taking it apart
@@ -167,8 +174,6 @@ claim("-", "being near a training image, at the threshold 95 % of real digits pa
       "does not hold: most averages pass, and a stricter threshold still passes some", lenient > 0.4 > 0.2 > strict)
 
 # %%
-import matplotlib.pyplot as plt  # noqa: E402
-
 fig, axes = plt.subplots(1, 4, figsize=(13, 3.7), layout="constrained")
 for ax, (name, m) in zip(axes, kept.items()):
     mu = codes(m, x[test])[0]

@@ -47,16 +47,17 @@ def claim(section, text, measured, verdict, check):
             f.write(json.dumps({"section": section, "text": text, "measured": measured, "verdict": verdict}) + "\n")
 
 
-def figure(fig, name):
-    """Save the figure as lessons/out/<name>.png and say where."""
+def figure(fig, name, thumbnail_width=420):
+    """Save the figure as lessons/out/<name>.png, say where, and return the path."""
     path = HERE / "out" / f"{name}.png"
     path.parent.mkdir(exist_ok=True)
     fig.savefig(path, dpi=110)
     print(f"figure: {os.path.relpath(path)}")
     if "MINIVAE_THUMBNAILS" in os.environ:  # set by `python -m lessons --write`
-        path = HERE / "thumbnails" / f"{name}.png"
-        path.parent.mkdir(exist_ok=True)
-        fig.savefig(path, dpi=420 / fig.get_figwidth())
+        small = HERE / "thumbnails" / path.name
+        small.parent.mkdir(exist_ok=True)
+        fig.savefig(small, dpi=thumbnail_width / fig.get_figwidth(), pil_kwargs={"optimize": True})
+    return path
 
 
 def show(args):

@@ -7,6 +7,7 @@ import importlib
 
 from . import data
 from .autodiff import PRIMITIVES, Tensor, no_grad, primitive
+from .gradcheck import GradientError, Report, check_gradients, taylor_test
 from .models import VAE, Autoencoder, ConditionalVAE
 from .nn import MLP, Dense, Module
 from .ops import dense, relu, sigmoid, softplus

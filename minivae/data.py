@@ -33,8 +33,8 @@ def moons(n, size=28, phases=None, rng=None):
     """n pictures of the moon, one degree of freedom each: the fraction f of its disc that is lit, from the right.
 
     With the origin in the picture's middle, (x, y) is lit where (1 - 2f) w < x < w, w = sqrt(R^2 - y^2), R = 0.42
-    size: the terminator is half an ellipse, so the lit area is exactly f pi R^2. A pixel's value is the part of its
-    area that is lit, in closed form; f = 0 is black, f = 1 the full disc.
+    size: the terminator is half an ellipse, so the lit area is exactly f pi R^2, eq. (4.11). A pixel's value is the
+    part of its area that is lit, in closed form; f = 0 is black, f = 1 the full disc.
 
     phases: n fractions in [0, 1]; without them rng draws them uniformly.
     Returns (x, f): x (n, size*size) float32 in [0, 1]; f (n,) float64, the fractions.

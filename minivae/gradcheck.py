@@ -7,6 +7,7 @@ The first part measures, the second explains. a is the analytic gradient, n the 
 import contextlib
 import dataclasses
 import inspect
+import itertools
 import textwrap
 from collections import namedtuple
 
@@ -39,11 +40,11 @@ class Report:
     ok: bool
     title: str
     diagnosis: str = ""
-    lines: list = dataclasses.field(default_factory=list)
+    lines: tuple = ()
     error: float = np.inf
-    worst: list = dataclasses.field(default_factory=list)
-    steps: list = dataclasses.field(default_factory=list)
-    remainders: list = dataclasses.field(default_factory=list)
+    worst: tuple = ()
+    steps: tuple = ()
+    remainders: tuple = ()
     slope: float = np.nan
 
     def __bool__(self):
@@ -54,8 +55,8 @@ class Report:
         text = [textwrap.fill(line, 79, initial_indent=indent, subsequent_indent="     ") for indent, line in text]
         if self.worst and not self.ok:
             text.append(f"  {'worst entries':<24}{'index':<13}{'analytic':>15}{'numeric':>15}{'error':>10}")
-            text += [f"  {e.input[:23]:<24}{e.index[:12]:<13}{e.analytic:>15.7g}{e.numeric:>15.7g}{e.error:>10.1e}"
-                     for e in self.worst]
+            text += [f"  {e.input[:23]:<24}{str(e.index).replace(' ', '')[:12]:<13}{e.analytic:>15.7g}{e.numeric:>15.7g}"
+                     f"{e.error:>10.1e}" for e in self.worst]
         return "\n".join(text)
 
 
@@ -82,7 +83,7 @@ def check_gradients(f, *inputs, vjp=None, h=1e-5, tol=1e-7, samples=None, rng=No
     TypeError or ValueError if f or the inputs are of the wrong kind. float32 always fails: it can prove nothing.
     """
     rng = np.random.default_rng(0) if rng is None else rng
-    checks, diagnosis = [], ""
+    checks, diagnosis, title = [], "", "check_gradients FAILED: nothing could be compared."
     try:
         with np.errstate(all="ignore"):
             probe = _Probe(f, inputs, vjp)
@@ -90,17 +91,19 @@ def check_gradients(f, *inputs, vjp=None, h=1e-5, tol=1e-7, samples=None, rng=No
             grads = probe.gradient(u)
             checks = [_Check(probe, k, grads[k], u, h, tol, samples, rng) for k in probe.variables]
             if not all(c.ok for c in checks):
-                probe.grads_at_ones = probe.gradient(np.ones_like(u))
-                diagnosis = "\n".join(f"{c.name}: {_diagnose(c, checks, probe)}" for c in checks if not c.ok)
+                again, at_ones = probe.gradient(u), probe.gradient(np.ones_like(u))
+                diagnosis = "\n".join(f"{c.name}: {_diagnose(c, checks, probe, again[c.k], at_ones[c.k])}"
+                                      for c in checks if not c.ok)
     except _Obstacle as obstacle:
-        diagnosis = str(obstacle)
+        checks, diagnosis = [], str(obstacle)
     entries = sorted((e for c in checks for e in c.entries()), key=lambda e: -e.error)
     error = max((c.error.max(initial=0) for c in checks), default=np.inf)
-    title = (f"check_gradients passed: {len(entries)} entries, largest error {error:.1e} (tol {tol:g})." if not diagnosis else
-             f"check_gradients FAILED: {sum(not c.ok for c in checks)} of {len(checks)} inputs differ from central differences "
-             f"(tol {tol:g})." if checks else "check_gradients FAILED: nothing could be compared.")
-    lines = [c.line() for c in checks] + [f"{name}: a constant, not checked" for name in (probe.constants if checks else ())]
-    report = Report(not diagnosis, title, diagnosis, lines, error, entries[:5])
+    if checks:
+        title = (f"check_gradients FAILED for {sum(not c.ok for c in checks)} of {len(checks)} inputs (tol {tol:g})." if diagnosis
+                 else f"check_gradients passed: {len(entries)} derivatives, largest error {error:.1e} (tol {tol:g}).")
+    lines = [c.line() for c in checks]
+    lines += [f"{name}: a constant, not checked" for k, name in enumerate(probe.names) if k not in probe.variables]
+    report = Report(not diagnosis, title, diagnosis, lines, float(error), entries[:5])
     if raise_error and not report.ok:
         raise GradientError(report)
     return report
@@ -112,8 +115,8 @@ def taylor_test(f, *inputs, rng=None):
     f, inputs, rng: as for check_gradients; f must be smooth. With a wrong gradient g the remainder falls as h, eq. (1.10).
     It is taken for h from 1e-2 to 1e-5, and read where it stands clear of the rounding of f.
 
-    Returns a Report and raises nothing where the test fails: ok, slope (above 1.9 if g is right), steps, remainders, and
-    a diagnosis that says so if f is affine, if it has a kink, or if the remainder has sunk into rounding.
+    Returns a Report and raises nothing where the test fails: ok, slope (2, more if the curvature vanishes), steps,
+    remainders, and a diagnosis that says so if f is affine, has a kink, or the remainder has sunk into rounding.
     """
     rng = np.random.default_rng(0) if rng is None else rng
     steps = 10.0 ** np.arange(-2, -5.1, -0.5)
@@ -121,35 +124,32 @@ def taylor_test(f, *inputs, rng=None):
         with np.errstate(all="ignore"):
             probe = _Probe(f, inputs)
             u = probe.cotangent(rng)
-            arrays = [probe.tensors[k].data for k in probe.variables]
-            v = [rng.standard_normal(x.shape) for x in arrays]
-            ahead, behind = (np.array([probe.along(arrays, v, sign * h, u) for h in steps]) for sign in (1, -1))
+            v = [rng.standard_normal(probe.tensors[k].shape) for k in probe.variables]
+            ahead, behind = (np.array([probe.along(v, sign * h, u) for h in steps]) for sign in (1, -1))
             grads = probe.gradient(u)
             rise = sum(np.sum(grads[k] * d) for k, d in zip(probe.variables, v) if grads[k] is not None)
     except _Obstacle as obstacle:
         return Report(False, "taylor_test FAILED: nothing could be compared.", str(obstacle))
-    floor = 1e3 * EPS_MACHINE * np.sum(np.abs(u * probe.y))
-    remainder, bend = np.abs(ahead - steps * rise), np.abs(ahead + behind)  # bend: what no gradient, right or wrong, enters
-    clear = remainder > floor
+    floor = 1e3 * EPS_MACHINE * np.sum(np.abs(u * probe.y)) + 1e-300
+    remainder, bend = np.abs(ahead - steps * rise), np.abs(ahead + behind)  # no gradient, right or wrong, enters bend
+    clear, bent = remainder > floor, bend[:-1] > floor
+    falls = -np.diff(np.log10(np.maximum(bend, floor))) / 0.5
     slope = np.polyfit(np.log(steps[clear][-4:]), np.log(remainder[clear][-4:]), 1)[0] if clear.sum() > 2 else np.nan
-    falls = np.log10(bend[:-1] / np.maximum(bend[1:], floor))[bend[:-1] > floor] / 0.5
-    share = floor / (steps[~clear][0] * abs(rise)) if not clear.all() and rise else 0.0
     if not np.isfinite(remainder).all():
         ok, diagnosis = False, "f is not finite within 0.01 of its inputs: move them away from the edge of its domain"
-    elif ((falls < 1.7) & (bend[1:] > floor)[bend[:-1] > floor] | (falls > 6)).any():
-        ok, diagnosis = False, ("f has a kink near its inputs (its second difference does not fall as h^2): use a smooth f, "
-                                "such as tanh or softplus for relu")
+    elif (bent & ((falls > 6) | (falls < 1.7) & (bend[1:] > floor))).any():
+        ok, diagnosis = False, ("f has a kink near its inputs, for its second difference does not fall as h^2: use a smooth f, "
+                                "with tanh or softplus for relu")
     elif clear.sum() > 2:
-        ok, diagnosis = slope > 1.9, "" if slope > 1.9 else (
-            f"the remainder falls as h^{slope:.2f}, not as h^2: the gradient is wrong; check_gradients says in which entries")
-    elif share < 1e-5:
-        ok, diagnosis = True, "f is affine along v: there is no remainder" if not clear.any() else (
-            f"the remainder has sunk into rounding: f is so nearly affine that no slope shows, and g is right to {share:.0e}")
+        ok, diagnosis = slope > 1.9, "" if slope > 1.9 else "the gradient is wrong: check_gradients says in which entries"
+    elif floor < 1e-5 * steps[~clear][0] * abs(rise) or not (ahead.any() or rise):
+        ok, diagnosis = True, "f is affine along v: it has no remainder, and its gradient is right" if not clear.any() else \
+            "the remainder has sunk into rounding at once: f is nearly affine, and its gradient right to 1e-5 at least"
     else:
-        ok, diagnosis = False, "the remainder has sunk into rounding, and so has what the gradient predicts: nothing is proved"
+        ok, diagnosis = False, "the remainder has sunk into rounding, and so has what the gradient predicts: nothing is shown"
     title = f"taylor_test {'passed' if ok else 'FAILED'}" + (f": the remainder falls as h^{slope:.3f}" if clear.sum() > 2 else "")
     lines = [f"h = {h:.1e}   remainder {r:.2e}{'' if r > floor else '   (rounding)'}" for h, r in zip(steps, remainder)]
-    return Report(bool(ok), title, diagnosis, lines, steps=steps.tolist(), remainders=remainder.tolist(), slope=float(slope))
+    return Report(bool(ok), title, diagnosis, lines, steps=steps, remainders=remainder, slope=float(slope))
 
 
 class _Obstacle(Exception):
@@ -157,20 +157,14 @@ class _Obstacle(Exception):
 
 
 class _Probe:
-    """f at its inputs: its value, its analytic gradient, and what it does when an input is moved."""
+    """f at its inputs: its value, its analytic gradient, and how it changes when an input is moved."""
 
     def __init__(self, f, inputs, vjp=None):
-        self.f, self.vjp = f, vjp
-        self.tensors = [_as_tensor(i, x, by_hand=vjp is not None) for i, x in enumerate(inputs)]
-        try:
-            known = [p.name for p in inspect.signature(f).parameters.values() if p.kind <= p.POSITIONAL_OR_KEYWORD]
-        except (TypeError, ValueError):
-            known = []
-        known += [None] * len(inputs)
-        self.short = [t.name or name or f"input {i}" for i, (t, name) in enumerate(zip(self.tensors, known))]
-        self.names = [s if s == f"input {i}" or self.tensors[i].name else f"input {i} ({s})" for i, s in enumerate(self.short)]
+        self.f, self.vjp, self.tensors = f, vjp, [_as_tensor(i, x, by_hand=vjp is not None) for i, x in enumerate(inputs)]
+        code = getattr(inspect.unwrap(f), "__code__", None)
+        known = code.co_varnames[:code.co_argcount] if code and not inspect.ismethod(f) else ()
+        self.names = [t.name or (known[i] if i < len(known) else f"input {i}") for i, t in enumerate(self.tensors)]
         self.variables = [k for k, t in enumerate(self.tensors) if t.requires_grad]
-        self.constants = [name for name, t in zip(self.names, self.tensors) if not t.requires_grad]
         if not self.variables:
             raise ValueError("there is no input to differentiate f in: pass arrays, or Tensors with requires_grad=True")
 
@@ -189,7 +183,7 @@ class _Probe:
         return y
 
     def cotangent(self, rng):
-        """A random cotangent, bounded away from 0, for an f that differences can work with."""
+        """A random cotangent with no entry near 0, provided that f is one that differences can work with."""
         y = self.y = self.value()
         single = [self.names[k] for k in self.variables if self.tensors[k].dtype == np.float32]
         if single or y.dtype == np.float32:
@@ -200,7 +194,7 @@ class _Probe:
         again = self.value()
         if again.shape != y.shape or np.abs(again - y).max(initial=0) > 1e-12 * np.abs(y).max(initial=0):
             raise _Obstacle("f gives another value when it is called again: it draws fresh noise at each call (pass the noise "
-                            "in, or make the generator anew inside f), or changes something that it depends on")
+                            "in, or make the generator anew inside f), or it changes something that it depends on")
         return rng.choice([-1.0, 1.0], y.shape) * rng.uniform(0.5, 1.5, y.shape)
 
     def gradient(self, g):
@@ -210,8 +204,8 @@ class _Probe:
             if not isinstance(grads, tuple):
                 grads = tuple(grads) if isinstance(grads, list) and len(self.tensors) > 1 else (grads,)
             if len(grads) != len(self.tensors):
-                raise _Obstacle(f"vjp returned {len(grads)} gradient(s) for {len(self.tensors)} input(s): return a tuple of "
-                                f"one for each")
+                raise _Obstacle(f"vjp returned {len(grads)} gradient(s) for {len(self.tensors)} input(s): it must be a tuple, "
+                                f"with one for each")
             return [None if a is None else np.asarray(a) for a in grads]
         before = [t.grad for t in self.tensors]
         try:
@@ -227,41 +221,40 @@ class _Probe:
             for t, grad in zip(self.tensors, before):
                 t.grad = grad
 
-    def along(self, arrays, directions, h, u):
-        """u.(f(x + h v) - f(x)), all inputs moved at once."""
+    def along(self, directions, h, u):
+        """u.(f(x + h v) - f(x)), with all inputs moved at once."""
         with contextlib.ExitStack() as stack:
-            for x, v in zip(arrays, directions):
-                stack.enter_context(_moved(x, ..., h * v))
+            for k, v in zip(self.variables, directions):
+                stack.enter_context(_moved(self.tensors[k].data, ..., h * v))
             return np.sum(u * (self.value() - self.y))
 
     def slopes(self, k, where, v, h, cotangents):
-        """Input k moved at `where` along v: the central difference of c.f for each cotangent c, eq. (1.4), with the step as
-        realised, eq. (1.7); the rounding in the first; and the two one-sided differences of the first, eq. (1.3)."""
-        x, y = self.tensors[k].data, self.y.ravel()
+        """Input k moved at `where` along v, v.v = 1: the central difference of c.f for each cotangent c, eq. (1.4), with
+        the realised step, eq. (1.7); the rounding in the first, eq. (1.5); and its two one-sided differences, eq. (1.3)."""
+        x, y, c = self.tensors[k].data, self.y.ravel(), cotangents[0]
         with _moved(x, where, h * v) as up:
             high = self.value().ravel()
         with _moved(x, where, -h * v) as down:
             low = self.value().ravel()
-        up, down = np.sum(up * v), -np.sum(down * v)  # v.v is 1
+        up, down, changed = np.sum(up * v), -np.sum(down * v), high != low
         if not up > 0 < down:
             raise ValueError(f"the step h = {h:g} is lost in the rounding of {x[where]} in {self.names[k]}: pass a larger h")
-        c = cotangents[0]
-        rounding = 4 * EPS_MACHINE * np.sum(np.abs(c * y)[high != low]) / (up + down)
+        rounding = 4 * EPS_MACHINE * np.sum(np.abs(c * y)[changed if changed.any() else ...]) / (up + down)
         return cotangents @ (high - low) / (up + down), rounding, c @ (high - y) / up, c @ (y - low) / down
 
 
 def _as_tensor(i, x, by_hand):
-    if isinstance(x, Tensor):
-        if by_hand:
-            raise TypeError(f"with vjp=, f and vjp work on plain arrays: pass input {i} as its .data")
-        if x.requires_grad and not x.data.flags.writeable:
-            raise ValueError(f"input {i} is read-only and cannot be moved by h (it is {'from ' + x.op if x.op else 'a leaf'}): "
-                             f"pass a leaf made of a copy, Tensor(t.data.copy(), requires_grad=True)")
-        return x
-    if np.asarray(x).dtype.kind != "f":
-        raise TypeError(f"input {i} holds {np.asarray(x).dtype}, and only floats have a gradient: write 1.0 for 1, and let f "
-                        f"take labels and indices from outside")
-    return Tensor(np.array(x), requires_grad=True)
+    if not isinstance(x, Tensor):
+        if np.asarray(x).dtype.kind != "f":
+            raise TypeError(f"input {i} holds {np.asarray(x).dtype}, and only floats have a gradient: write 1.0 for 1, and let "
+                            f"f take labels and indices from outside")
+        return Tensor(np.array(x), requires_grad=True)
+    if by_hand:
+        raise TypeError(f"with vjp=, f and vjp work on plain arrays: pass input {i} as its .data")
+    if x.requires_grad and not x.data.flags.writeable:
+        raise ValueError(f"input {i} is read-only (a result of {x.op}?) and cannot be moved by h: pass a leaf of its own, "
+                         f"Tensor(t.data.copy(), requires_grad=True)")
+    return x
 
 
 @contextlib.contextmanager
@@ -276,75 +269,197 @@ def _moved(x, where, step):
 
 
 class _Check:
-    """One input k: analytic and numeric derivatives at its entries (and directions), and where the two differ.
+    """Input k: its analytic and numeric derivatives at the checked entries (and directions), and where the two differ.
 
-    n has one row per cotangent: u, and as evidence all ones, and u on the first row of the output alone.
+    n has one row per cotangent: u, and for the diagnosis all ones, and u on the first row of the output alone.
     """
 
     def __init__(self, probe, k, a, u, h, tol, samples, rng):
-        self.k, self.name, self.x, self.missing = k, probe.names[k], probe.tensors[k].data, a is None
-        self.a, self.h, self.tol = np.zeros(self.x.shape) if a is None else a, h, tol
-        size = self.x.size
+        self.k, self.name, self.x, self.missing, self.tol = k, probe.names[k], probe.tensors[k].data, a is None, tol
+        self.a, size = np.zeros(self.x.shape) if a is None else a, self.x.size
         chosen = np.arange(size) if samples is None or samples >= size else np.sort(rng.choice(size, samples, replace=False))
         self.index = [tuple(map(int, np.unravel_index(i, self.x.shape))) for i in chosen]
         self.places = [(index, 1.0) for index in self.index]
         if len(chosen) < size:
             self.places += [(..., rng.choice([-1.0, 1.0], self.x.shape) / size**0.5) for _ in range(2)]
-        row = np.where(np.arange(len(u)).reshape(-1, *[1] * (u.ndim - 1)) == 0, u, 0) if u.ndim else u
-        cotangents = np.array([u.ravel(), np.ones(u.size), row.ravel()])
-        self.slopes = lambda i, step: probe.slopes(k, *self.places[i], step, cotangents)
         self.unit = u.item() if u.size == 1 else 1.0
+        in_first_row = np.arange(u.size) < (u[0].size if u.size and u.ndim else 1)
+        self.cotangents = np.array([u.ravel(), np.ones(u.size), u.ravel() * in_first_row])
 
-        measured = [self.slopes(i, h) for i in range(len(self.places))]
-        self.n = np.array([m[0] for m in measured]).reshape(-1, 3).T
-        self.noise = np.array([m[1] for m in measured])
-        self.scale = np.abs(self.n[0]).max(initial=0)
-        self.kink, self.unsettled = np.zeros((2, len(measured)), bool)
-        self.error = np.full(len(measured), np.inf)
-        self.right_shape = self.a.shape == self.x.shape
+        measured = [probe.slopes(k, *place, h, self.cotangents)[:2] for place in self.places]
+        self.n = np.array([n for n, _ in measured]).reshape(-1, 3).T
+        self.noise = np.array([rounding for _, rounding in measured])
+        self.error, (self.kink, self.unsettled) = np.full(len(measured), np.inf), np.zeros((2, len(measured)), bool)
+        self.ok = self.right_shape = self.a.shape == self.x.shape
         if self.right_shape:
             self.at = np.array([np.sum(self.a[where] * v) for where, v in self.places])
-            doubtful = np.flatnonzero((self.compare() > tol) | (self.noise > TOO_COARSE * self.size))
-            for i in doubtful[np.argsort(-self.error[doubtful])][:200]:
-                self.refine(i)
             self.compare()
-        self.ok = self.right_shape and not (self.unsettled | (self.error > tol)).any()
+            doubtful = np.flatnonzero((self.error > tol) | (self.noise > TOO_COARSE * self.size))
+            for i in doubtful[np.argsort(-self.error[doubtful])][:200]:
+                self.refine(i, probe, h)
+            self.compare()
+            self.ok = not (self.unsettled | (self.error > tol)).any()
 
     def compare(self):
-        """The error of each entry, eq. (1.11)."""
-        self.size = np.maximum(np.maximum(np.abs(self.at), np.abs(self.n[0])), self.scale)
+        """The error of each entry, eq. (1.11), and the size that it is a share of."""
+        a, n = np.abs(self.at), np.abs(self.n[0])
+        self.size = np.maximum(np.maximum(a, n), n.max(initial=0))
         beyond = np.maximum(np.abs(self.at - self.n[0]) - self.noise, 0)
-        self.error = np.where(beyond > 0, beyond / self.size, np.where(np.isfinite(self.at + self.n[0]), 0, np.inf))
-        return self.error
+        self.error = np.where(beyond == 0, 0, np.nan_to_num(beyond / self.size, nan=np.inf))
 
-    def refine(self, i):
-        """Replace n by the most certain of three extrapolations, each from two steps, and look for a kink, eq. (1.12)."""
-        options, gaps = [], []
-        for s in (self.h, self.h / 32, 32 * self.h):
-            near, rounding, right, left = self.slopes(i, s)
-            far = self.slopes(i, 2 * s)[0]
-            options.append((abs(near[0] - far[0]) + rounding, rounding, (4 * near - far) / 3))
-            gaps.append((abs(right - left), min(left, right), max(left, right)))
-        doubt, rounding, n = min(options, key=lambda o: np.nan_to_num(o[0], nan=np.inf))
-        (gap, low, high), (smaller, *_), _ = gaps
-        # Where f is smooth its one-sided slopes come together in proportion to the step.
-        smooth = gap < 1e-3 * self.size[i] or gap / 64 < smaller < gap / 16
-        self.kink[i] = not smooth and abs(self.at[i] - n[0]) > doubt and low - gap / 1e3 <= self.at[i] <= high + gap / 1e3
-        self.unsettled[i] = not self.kink[i] and doubt > max(TOO_COARSE * self.size[i], 30 * rounding)
-        self.n[:, i], self.noise[i] = n, 10 * doubt if self.unsettled[i] else doubt
+    def refine(self, i, probe, h):
+        """Replace n by the most certain of three extrapolations, each from two steps; look for noise, and for a kink."""
+        tries = []
+        for s in (h, h / 32, 32 * h):
+            near, rounding, *sides = probe.slopes(self.k, *self.places[i], s, self.cotangents)
+            far = probe.slopes(self.k, *self.places[i], 2 * s, self.cotangents)[0]
+            tries.append((abs(near[0] - far[0]) + rounding, rounding, (4 * near - far) / 3, *sorted(sides)))
+        (doubt, _, _, low, high), (_, rounding, (small, *_), small_low, small_high), large = tries
+        # Where f has the precision of float64, what a small step finds lies between the slopes on both sides of a larger one.
+        noisy = max(low - small, small - high) > high - low + doubt + 10 * rounding
+        doubt, _, n, *_ = large if noisy else min(tries, key=lambda t: np.nan_to_num(t[0], nan=np.inf))
+        self.n[:, i], self.noise[i] = n, 10 * doubt if noisy else doubt
+        self.unsettled[i] = noisy and self.noise[i] > TOO_COARSE * self.size[i]
+        # At a kink, eq. (1.12), those two slopes do not come together in proportion to the step.
+        gap = high - low
+        smooth = gap < 1e-3 * self.size[i] or gap / 64 < small_high - small_low < gap / 16
+        self.kink[i] = not (noisy or smooth) and abs(self.at[i] - n[0]) > doubt and low <= self.at[i] + gap / 1e3 <= high + gap / 500
 
     def entries(self):
-        if not self.right_shape:
-            return []
-        where = [*map(str, self.index), *["direction"] * (len(self.places) - len(self.index))]
-        return [Entry(self.name, *row) for row in zip((w.replace(" ", "") for w in where), (self.at / self.unit).tolist(),
-                                                      (self.n[0] / self.unit).tolist(), self.error.tolist())]
+        where = [*self.index, *["direction"] * (len(self.places) - len(self.index))] if self.right_shape else []
+        return [Entry(self.name, i, float(self.at[j] / self.unit), float(self.n[0, j] / self.unit), float(self.error[j]))
+                for j, i in enumerate(where)]
 
     def line(self):
-        checked = f"{len(self.index)} of {self.x.size} entries and 2 random directions" if len(self.places) > len(self.index) \
-            else f"{self.x.size} entries"
-        text = f"{self.name}, shape {self.x.shape}: {checked}, "
-        if not self.right_shape:
-            return text + f"but the gradient has shape {self.a.shape}"
-        text += f"largest error {self.error.max(initial=0):.1e}" if self.ok else f"{np.sum(self.error > self.tol)} differ"
-        return text + ("; all are zero: f does not change with it here" if self.ok and self.x.size and not self.at.any() else "")
+        checked = f"{self.x.size} entries" if len(self.index) == len(self.places) else \
+            f"{len(self.index)} of {self.x.size} entries and 2 directions"
+        found = "of another shape" if not self.right_shape else f"{np.sum(self.error > self.tol)} differ" if not self.ok else \
+            "all zero, for f does not change with it" if self.x.size and not self.at.any() else f"error {self.error.max(initial=0):.1e}"
+        return f"{self.name}, shape {self.x.shape}: {checked}, {found}"
+
+
+# From here on: what a and n look like where they differ. A pattern is named only if it explains the difference to within 1 %
+# of it and 1e-6 of the gradient. All patterns that do are named; if none does, that is said.
+
+SUSPECTS = {"{0}": lambda t: t, "{0}**2": np.square, "exp({0})": np.exp, "exp({0}/2)": lambda t: np.exp(t / 2),
+            "(1 - {0}**2)": lambda t: 1 - t**2, "{0} (1 - {0})": lambda t: t * (1 - t), "sign({0})": np.sign,
+            "(1 - tanh({0})**2)": lambda t: 1 - np.tanh(t) ** 2, "[{0} > 0]": lambda t: 1.0 * (t > 0)}
+
+
+def _diagnose(c, checks, probe, again, at_ones):
+    """What is seen of input c, in words. again: its analytic gradient once more; at_ones: that for a cotangent of ones."""
+    if not c.missing and not np.array_equal(again, c.a, equal_nan=True):
+        return "the gradient changes from call to call, though f does not: fresh noise is drawn on the way back"
+    if not c.right_shape:
+        shape, alike = c.x.shape, all(k in (1, n) for k, n in zip(c.x.shape[::-1], c.a.shape[::-1]))
+        return f"its gradient has shape {c.a.shape}, and the input {shape}" + (
+            ": is it transposed?" if c.a.T.shape == shape else ": does it want a reshape?" if c.a.size == c.x.size else
+            ": was it not summed over the axes along which the input is broadcast?" if alike and c.a.size > c.x.size else "")
+    for what, values in ("analytic", c.at), ("numeric", c.n[0]):
+        if not np.isfinite(values).all():
+            return f"{np.sum(~np.isfinite(values))} of {len(values)} {what} derivatives are NaN or infinite"
+    m, wrong, found = len(c.index), (c.error > c.tol) & ~c.kink, []
+    if c.unsettled.any():
+        wrong = np.abs(c.at - c.n[0]) > 10 * c.noise.max()
+        found.append(f"the numeric gradient does not settle at any step (uncertain by {c.noise.max() / 10:.0e}): part of f "
+                     f"computes in float32, or stops at a tolerance, or jumps")
+    elif c.kink.any():
+        where = (*c.index, "a direction")[min(np.flatnonzero(c.kink)[0], m)]
+        found.append(f"right except at a kink: {c.kink.sum()} derivative(s), such as at {where}, are taken where f has none, and "
+                     f"the analytic value lies within the slopes on either side. Move the input away from there")
+    if wrong[:m].any():
+        found.append(_pattern(c, wrong[:m], checks, probe, at_ones))
+    elif wrong.any():
+        found.append("the entries looked at are right, but the derivative along a random direction is not: raise samples")
+    return "; ".join(found)
+
+
+def _pattern(c, wrong, checks, probe, at_ones):
+    """The simplest mistakes that fit, all of them; else which rows, columns or entries are wrong; else that none fits."""
+    use = np.flatnonzero(~c.kink[:len(wrong)])
+    index, wrong, a, n = [c.index[i] for i in use], wrong[use], c.at[use], c.n[0, use]
+    size = max(np.abs(a).max(), np.abs(n).max())
+    fine = c.noise[use].max() / size + min(1e-6, 0.01 * np.abs(a - n).max() / size)
+    telling = np.maximum(np.abs(a), np.abs(n)) > 10 * fine * size
+    if not a.any():
+        return "the gradient is zero: " + ("none arrives, so the path to this input is cut, perhaps by .data or float()"
+                                           if c.missing else "its rule was dropped, or returns zeros")
+    if np.abs(n).max() <= 10 * fine * size:
+        return "the numeric gradient is zero, for f does not change with this input, but the analytic one is not"
+    found = []
+    for text, b, t, least in _candidates(c, checks, at_ones, probe, use, index):
+        ratio = _times(b, t, fine) if least < 2 or telling.sum() >= least and not found else None
+        if ratio is not None and ("{" in text or _is(ratio, 1)):
+            found.append(text.format(c=f"{ratio:.6g}", times="" if _is(ratio, 1) else f"{ratio:.6g} ", factor=_factor(ratio, probe)))
+            if least == 0:
+                break
+    if found:
+        return ("" if telling.sum() > 1 else "only one entry tells, so this is a guess: ") + " or ".join(found[:3])
+    right, part = telling & ~wrong, ""
+    for axis, word in enumerate(["row", "column"] if c.x.ndim == 2 else []):
+        bad, good = (sorted({i[axis] for i, w in zip(index, which) if w}) for which in (wrong, right))
+        if good and not set(bad) & set(good):
+            part = part or f"{word} {str(bad)[1:-1]} wrong, {word} {str(good)[1:-1]} right"
+    if right.any() and not part and wrong.sum() <= 4:
+        part = f"right but for entry {', '.join(str(i) for i, w in zip(index, wrong) if w)}"
+    if part:
+        ratio = _times(a[wrong], n[wrong], fine) if wrong.sum() > 1 else None
+        return part + ("" if ratio is None else f"; there {_factor(ratio, probe)}")
+    ratio = (a / n)[np.abs(n) > 1e-3 * size]
+    return (f"no known pattern fits: {wrong.sum()} of {len(wrong)} entries are wrong, with analytic / numeric from "
+            f"{ratio.min():.3g} to {ratio.max():.3g}; check the steps of f one at a time")
+
+
+def _candidates(c, checks, at_ones, probe, use, index):
+    """Hypotheses (text, b, t, least), each that b is a constant times t; the constant is 1 where the text does not use it.
+    least: the number of telling entries that it needs, if nothing was found before; 1: always try it; 0: and stop there."""
+    a, (n, n_at_ones, n_first_row) = c.at[use], c.n[:, use]
+    pick = lambda values: np.array([values[i] for i in index])
+    yield "the upstream gradient g is not used: multiply by it", a, n_at_ones, 0
+    yield "{factor}", a, n, 1
+    if probe.y.size > 1:
+        yield "only the first row of the output sends its gradient back: the others are missing", a, n_first_row, 1
+    flipped = np.swapaxes(c.a, -1, -2) if c.x.ndim > 1 and c.x.shape[-1] == c.x.shape[-2] else c.a
+    if not np.array_equal(flipped, c.a):
+        yield "it is transposed", pick(flipped), n, 1
+        yield "it is transposed, and {factor}", pick(flipped), n, 2
+    for other in checks:
+        if other is not c and other.x.shape == c.x.shape:
+            theirs = np.array([c.a[i] for i in other.index])
+            yield f"it is the gradient of {other.name}: were two gradients swapped?", theirs, other.n[0, :len(theirs)], 1
+    # Where the cotangent is all ones, a constant added to an elementwise derivative is still a constant.
+    excess, constant = pick(at_ones) - n_at_ones, np.ptp(n) < 1e-6 * np.abs(n).max()
+    yield "analytic - numeric is {c} throughout: a constant term is missing, or too many", excess, np.ones(len(a)), 2 - constant
+    for name, values in [*zip(probe.names, (t.data for t in probe.tensors)), ("f", probe.y)]:
+        for text, function in SUSPECTS.items() if values.shape == c.x.shape else ():
+            q, text = pick(function(values)), text.format(name)
+            counts = np.unique(q, return_counts=True)[1]
+            least = 3 if len(counts) > 2 else 6 if len(counts) == 2 and min(counts) > 1 else np.inf
+            yield f"a factor {text} is missing (numeric = {{times}}{text} analytic)", n, q * a, least
+            yield f"a factor {text} is too many (analytic = {{times}}{text} numeric)", a, q * n, least
+            yield f"analytic - numeric is {{times}}{text}: a term is missing, or too many", excess, q, least
+
+
+def _times(b, t, fine):
+    """The number c for which b = c t in every entry, or None."""
+    c = b @ t / (t @ t) if t.any() else 0.0
+    return c if b.any() and np.abs(b - c * t).max() <= fine * max(np.abs(b).max(), np.abs(c * t).max()) else None
+
+
+def _is(c, value):
+    return abs(c / value - 1) < 1e-5
+
+
+def _factor(c, probe):
+    """A constant factor in words, with every explanation that its value allows."""
+    shapes = [*zip(probe.names, (t.shape for t in probe.tensors)), ("f", probe.y.shape)]
+    axes = {k: f"axis {i} of {name}" for name, shape in shapes[::-1] for i, k in enumerate(shape) if k > 1}
+    lengths = {j * k: f"{a} times {b}" for (j, a), (k, b) in itertools.combinations_with_replacement(axes.items(), 2)} | axes
+    known = [(2, "a 1/2 forgotten?"), (0.5, "a 1/2 too many, or a 2 forgotten?")]
+    known += [(k, f"a sum where a mean is meant? {k} is {where}") for k, where in lengths.items()]
+    known += [(1 / k, f"a mean where a sum is meant? {k} is {where}") for k, where in lengths.items()]
+    hints = [text for value, text in known if _is(abs(c), value)]
+    if _is(-c, 1):
+        return "the sign is flipped"
+    return (f"{'the sign is flipped and ' if c < 0 else ''}every entry is {c:.6g} times the numeric one "
+            f"({'; or '.join(hints) or 'a constant forgotten, or counted twice?'})")

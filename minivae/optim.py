@@ -8,10 +8,16 @@ import numpy as np
 
 
 class Optimizer:
-    """What both share: the flat vector of parameters, zero_grad, and the errors. state holds what a checkpoint needs."""
+    """What both share: the flat vectors of parameters and gradients, zero_grad, step, and the errors.
 
-    def __init__(self, params, lr):
-        self.params, self.lr = list(params), lr
+    state: the names of the flat vectors that an update keeps from step to step; .state maps them to the vectors. A
+    subclass has _update(p, g, *state), which changes a stretch of the parameters and of the state in place, given the
+    gradient g, which it may use as scratch space."""
+
+    stretch = 65536  # numbers; small enough for all passes of an update over one stretch to stay in the cache
+
+    def __init__(self, params, lr, state):
+        self.params, self.lr, self.t = list(params), lr, 0
         if not self.params:
             raise ValueError("the optimiser got no parameters")
         if not np.isfinite(lr) or lr < 0:
@@ -23,8 +29,11 @@ class Optimizer:
         self.flat = np.concatenate([p.data.ravel() for p in self.params])
         for p, view in zip(self.params, self._views(self.flat)):
             p.data = view
-        self.t, self.state = 0, {}
-
+        self._g = np.empty_like(self.flat)
+        self._g_views = self._views(self._g)
+        self.state = {name: np.zeros_like(self.flat) for name in state}
+        vectors = [self.flat, self._g, *self.state.values()]
+        self._stretches = [[v[i:i + self.stretch] for v in vectors] for i in range(0, self.flat.size, self.stretch)]
     def _views(self, flat):
         ends = np.cumsum([p.size for p in self.params])
         return [flat[end - p.size:end].reshape(p.shape) for p, end in zip(self.params, ends)]
@@ -33,67 +42,60 @@ class Optimizer:
         for p in self.params:
             p.grad = None
 
-    def _gradients(self):
-        """The gradients, in order. Raises RuntimeError for one that is missing, or a parameter that was replaced."""
-        for i, p in enumerate(self.params):
+    def step(self):
+        """Change the parameters by one update. Raises RuntimeError, before anything is changed, for a parameter that has
+        no gradient, or whose .data was replaced."""
+        for i, (p, g) in enumerate(zip(self.params, self._g_views)):
             if p.grad is None:
                 raise RuntimeError(f"parameter {p.name or i} has no gradient: call loss.backward() between zero_grad() "
                                    f"and step(), and give the optimiser only parameters that the loss depends on")
             if p.data.base is not self.flat:
                 raise RuntimeError(f"parameter {p.name or i} no longer views this optimiser's vector: write into it with "
                                    f"p.data[...] = value, and use one optimiser at a time")
-        return [p.grad for p in self.params]
+            g[...] = p.grad
+        self.t += 1
+        for stretch in self._stretches:
+            self._update(*stretch)
 
 
 class SGD(Optimizer):
     """Gradient descent with momentum: v = momentum v + g, p = p - lr v, eq. (3.9), as in PyTorch."""
 
     def __init__(self, params, lr, momentum=0):
-        super().__init__(params, lr)
+        super().__init__(params, lr, state=("v",))
         self.momentum = momentum
-        self.state = {"v": np.zeros_like(self.flat)}
-        self._v = self._views(self.state["v"])
 
-    def step(self):
-        gradients = self._gradients()
-        v = self.state["v"]
+    def _update(self, p, g, v):
         v *= self.momentum
-        for v_i, g in zip(self._v, gradients):
-            v_i += g
-        self.flat -= self.lr * v
-        self.t += 1
+        v += g
+        np.multiply(v, self.lr, out=g)
+        p -= g
 
 
 class Adam(Optimizer):
     """Adam (Kingma and Ba 2015): m and v are running means of the gradient and of its square, eq. (3.11), the bias of
-    their start at zero is corrected, eq. (3.12), and p = p - lr m / (sqrt(v) + eps), eq. (3.13).
+    their start at zero is corrected, eq. (3.12), and p = p - lr m_hat / (sqrt(v_hat) + eps), eq. (3.13).
 
-    Here M = m / (1 - beta1) and V = v / (1 - beta2) are kept instead, which saves two passes: M = beta1 M + g,
-    V = beta2 V + g^2, and the factors go into two numbers, step size and eps, eq. (3.14).
+    Here M = m / (1 - beta1) and V = v / (1 - beta2) are kept instead, which saves two passes: M = beta1 M + g and
+    V = beta2 V + g^2. All constant factors then go into two numbers, eq. (3.14): with root = sqrt((1 - beta2) /
+    (1 - beta2^t)), sqrt(v_hat) is root sqrt(V), so p = p - size M / (sqrt(V) + eps / root).
     """
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):
-        super().__init__(params, lr)
+        super().__init__(params, lr, state=("M", "V"))
         self.betas, self.eps = betas, eps
-        self.state = {"M": np.zeros_like(self.flat), "V": np.zeros_like(self.flat)}
-        self._work = np.empty_like(self.flat)
-        self._M, self._work_views = self._views(self.state["M"]), self._views(self._work)
 
-    def step(self):
-        gradients = self._gradients()
-        self.t += 1
-        (beta1, beta2), M, V, work = self.betas, self.state["M"], self.state["V"], self._work
-        M *= beta1
-        V *= beta2
-        for g, M_i, work_i in zip(gradients, self._M, self._work_views):
-            M_i += g
-            np.multiply(g, g, out=work_i)
-        V += work
-        # m_hat / (sqrt(v_hat) + eps) = size M / (sqrt(V) + eps / root): both corrections and both (1 - beta) in two numbers
+    def _update(self, p, g, M, V):
+        beta1, beta2 = self.betas
         root = ((1 - beta2) / (1 - beta2**self.t)) ** 0.5
-        size = (1 - beta1) / (1 - beta1**self.t) / root
-        np.sqrt(V, out=work)
-        work += self.eps / root
-        np.divide(M, work, out=work)
-        work *= self.lr * size
-        self.flat -= work
+        size = self.lr * (1 - beta1) / (1 - beta1**self.t) / root
+        M *= beta1
+        M += g
+        V *= beta2
+        np.multiply(g, g, out=g)
+        V += g
+        np.sqrt(V, out=g)
+        g += self.eps / root
+        np.divide(M, g, out=g)
+        g *= size
+        p -= g

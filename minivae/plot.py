@@ -44,8 +44,8 @@ def samples(model, rng, n=10):
 
 
 def manifold(model, n=15, y=0):
-    """Decoder means over the first two latents (others at their prior mean) at an n by n grid of Gaussian quantiles, so
-    that every picture stands for the same share of the prior; for a ConditionalVAE around the mean of class y."""
+    """Decoder means over the first two latents (others at their prior mean) at an n by n grid of Gaussian quantiles,
+    eq. (12.8): every picture stands for the same share of the prior. For a ConditionalVAE around the mean of class y."""
     quantiles = np.array([NormalDist().inv_cdf((i + 0.5) / n) for i in range(n)])
     rows = n if model.latent_dim > 1 else 1
     z = np.zeros((rows, n, model.latent_dim), model.dtype)
