@@ -33,6 +33,13 @@ class History:
     seconds: list = dataclasses.field(default_factory=list)
     interrupted: bool = False
 
+    def __str__(self):
+        """The last epoch in a line."""
+        if not self.loss:
+            return "no epoch yet"
+        held_out = f", held out {self.val_loss[-1]:.2f}" if self.val_loss else ""
+        return f"loss {self.loss[-1]:.2f} nats (nll {self.nll[-1]:.2f}, kl {self.kl[-1]:.2f}{held_out})"
+
 
 def fit(model, x, *, epochs, batch_size=128, lr=1e-3, rng, y=None, x_val=None, beta=1.0, optimizer=None, progress=None,
         checkpoint=None, every=1, resume=None, binarize=False):
@@ -66,33 +73,34 @@ def fit(model, x, *, epochs, batch_size=128, lr=1e-3, rng, y=None, x_val=None, b
     if resume is not None and not (checkpoint is not None and os.fspath(resume) == os.fspath(checkpoint)
                                    and not os.path.exists(resume)):
         run.read(resume)
-    show = _Progress(epochs, progress)
+    show = Progress(progress)
 
     with _interrupts() as interrupted, np.errstate(over="ignore", invalid="ignore"):
-        while run.epoch < epochs and not interrupted:
-            if run.order is None:
-                run.start_epoch(len(x))
-            weight = beta(run.epoch) if callable(beta) else beta
-            try:
-                while run.done < len(x) and not interrupted:
-                    batch = run.order[run.done:run.done + batch_size]
+        try:
+            while run.epoch < epochs and not interrupted:
+                weight = beta(run.epoch) if callable(beta) else beta
+                for batch in run.batches(len(x), batch_size):
                     x_batch = draw_pixels(x[batch], rng) if binarize else x[batch]
-                    run.totals += len(batch) * _step(model, optimizer, x_batch, None if y is None else y[batch], rng,
-                                                     weight, f"epoch {run.epoch + 1}, batch {run.done // batch_size + 1}")
+                    run.totals += len(batch) * _step(model, optimizer, x_batch, None if y is None else y[batch], rng, weight,
+                                                     f"epoch {run.epoch + 1}, batch {run.done // batch_size + 1}")
                     run.done += len(batch)
-                    show(run, len(x))
-            except KeyboardInterrupt:  # a second Ctrl-C, inside a batch: the last whole checkpoint stands
-                interrupted.append(True)
-                checkpoint = None
-            if run.done == len(x):
-                run.end_epoch(len(x), None if x_val is None else
-                              _validation_loss(model, x_val, y_val, weight, copy.deepcopy(rng), binarize))
-                show(run, len(x), end_of_epoch=True)
-                if checkpoint is not None and (run.epoch % every == 0 or run.epoch == epochs):
-                    run.write(checkpoint)
-        if interrupted and checkpoint is not None:
+                    if show.terminal and run.done < len(x):
+                        show(f"epoch {run.epoch + 1}/{epochs}, {100 * run.done // len(x)} %", run.epoch / epochs)
+                    if interrupted:
+                        break
+                if run.done == len(x):
+                    run.end_epoch(len(x), None if x_val is None else
+                                  _validation_loss(model, x_val, y_val, weight, copy.deepcopy(rng), binarize))
+                    show(f"epoch {run.epoch}/{epochs}  {run.history}", run.epoch / epochs)
+                    if checkpoint is not None and (run.epoch % every == 0 or run.epoch == epochs):
+                        run.write(checkpoint)
+        except KeyboardInterrupt:  # a second Ctrl-C, in the middle of something: the last whole checkpoint stands
+            interrupted.append(True)
+            checkpoint = None
+    if interrupted:
+        show(f"stopped by Ctrl-C in epoch {run.epoch + 1}/{epochs}", 1)
+        if checkpoint is not None:
             run.write(checkpoint)
-    show.close()
     run.history.interrupted = bool(interrupted)
     return run.history
 
@@ -165,9 +173,12 @@ class _Run:
         self.settings = json.loads(json.dumps(settings, default=float))
         self.history, self.epoch, self.order = History(), 0, None
 
-    def start_epoch(self, n):
-        self.order, self.done = self.rng.permutation(n), 0
-        self.totals, self.started = np.zeros(3), time.perf_counter()
+    def batches(self, n, batch_size):
+        """The indices of the batches of this epoch that are still to do; a new epoch draws a new order."""
+        if self.order is None:
+            self.order, self.done = self.rng.permutation(n), 0
+            self.totals, self.started = np.zeros(3), time.perf_counter()
+        return (self.order[i:i + batch_size] for i in range(self.done, n, batch_size))
 
     def end_epoch(self, n, val_loss):
         for values, total in zip((self.history.loss, self.history.nll, self.history.kl), self.totals):
@@ -212,35 +223,23 @@ class _Run:
             self.totals, self.started = np.array(meta["middle"]["totals"]), time.perf_counter()
 
 
-class _Progress:
-    """One line that is written over on a terminal; elsewhere, if asked for, about ten lines in all."""
+class Progress:
+    """One line on stderr, written over, where that is a terminal; elsewhere, if wanted is true, about ten lines in all."""
 
-    def __init__(self, epochs, wanted):
-        self.epochs, self.terminal = epochs, sys.stderr.isatty()
+    def __init__(self, wanted=None):
+        self.terminal = sys.stderr.isatty()
         self.on = self.terminal if wanted is None else wanted
-        self.started, self.last, self.length = time.perf_counter(), 0.0, 0
+        self.started, self.last, self.length, self.tenths = time.perf_counter(), 0.0, 0, 0
 
-    def __call__(self, run, n, end_of_epoch=False):
-        if not self.on:
-            return
-        now, h = time.perf_counter(), run.history
-        if end_of_epoch:
-            text = f"epoch {run.epoch}/{self.epochs}  loss {h.loss[-1]:.2f} = nll {h.nll[-1]:.2f} + kl {h.kl[-1]:.2f} nats"
-            text += f"  val {h.val_loss[-1]:.2f}" if h.val_loss else ""
-            if not self.terminal and run.epoch % max(1, self.epochs // 10) and run.epoch < self.epochs:
-                return
-        elif self.terminal and now - self.last > 0.2:
-            loss, nll, kl = run.totals / run.done
-            text = f"epoch {run.epoch + 1}/{self.epochs}  {100 * run.done // n:3d} %  loss {loss:.2f} = nll {nll:.2f} + kl {kl:.2f} nats"
-        else:
-            return
-        text += f"  {now - self.started:.0f} s"
-        print(f"\r{text:{self.length}}" if self.terminal else text, end="" if self.terminal else "\n", file=sys.stderr, flush=True)
-        self.last, self.length = now, len(text)
-
-    def close(self):
-        if self.on and self.terminal:
-            print(file=sys.stderr)
+    def __call__(self, text, share):
+        """Show text, if it is time for it; share of the work that is done, 0 to 1."""
+        now, end = time.perf_counter(), "\n"
+        if self.on and (share == 1 or (now - self.last > 0.2 if self.terminal else int(10 * share) > self.tenths)):
+            text = f"{text}  {now - self.started:.0f} s"
+            if self.terminal:
+                text, end = f"\r{text:{self.length}}", "\n" if share == 1 else ""
+            print(text, end=end, file=sys.stderr, flush=True)
+            self.last, self.length, self.tenths = now, len(text) - 1, int(10 * share)
 
 
 def save(model, path):

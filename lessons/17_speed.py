@@ -1,0 +1,201 @@
+# %%
+"""Lesson 17: where the time of a training step goes.
+
+Takes one training step apart (matrix products, elementwise functions, Adam, the graph), holds the parts against what this
+machine can do at best, and writes the same step naively to see which lines cost what. Takes about 20 s; needs nothing but
+minivae, and a machine that is not busy with something else.
+"""
+
+import statistics
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import minivae as mv
+from lesson import arguments, claim, figure, show
+
+args = arguments(__doc__)
+
+# %% [markdown]
+# ## The question
+# minivae is written in Python and NumPy, without a compiler of its own. Where does the time of a step go, and how much of
+# it could any other program save?
+#
+# **Predict.** A step of the 784-400-20 VAE on 128 images needs 11 matrix products, about 40 passes over arrays of 128 x 784
+# or fewer numbers, ten passes over 680,000 parameters, and a graph of 15 nodes in Python. Which of the four takes most of
+# the time? And which takes most for a small net, 64-128-2?
+#
+# Derivation: the products are [eq. (3.1)](derivations.md#eq-3-1) to [eq. (3.3)](derivations.md#eq-3-3), the elementwise
+# part is mostly [eq. (4.5)](derivations.md#eq-4-5) and [eq. (4.6)](derivations.md#eq-4-6), Adam is
+# [eq. (3.14)](derivations.md#eq-3-14).
+
+# %%
+def milliseconds(*functions, blocks=15, length=0.02):
+    """Median time of each function, measured in short blocks in turn, so that a slow moment of the machine hits all."""
+    counts, times = [], [[] for _ in functions]
+    for f in functions:
+        f()
+        start = time.perf_counter()
+        f()
+        counts.append(max(1, int(length / (time.perf_counter() - start))))
+    for _ in range(blocks):
+        for f, n, found in zip(functions, counts, times):
+            start = time.perf_counter()
+            for _ in range(n):
+                f()
+            found.append(1e3 * (time.perf_counter() - start) / n)
+    return [statistics.median(found) for found in times]
+
+
+class Step:
+    """One training step of a D-H-Z VAE on B images, and its parts, each as a function to time."""
+
+    def __init__(self, D, H, Z, B, dtype=np.float32):
+        self.model = mv.VAE(D, (H,), Z, dtype=dtype, rng=np.random.default_rng(0))
+        self.x, self.rng = np.random.default_rng(1).random((B, D)).astype(dtype), np.random.default_rng(2)
+        self.opt = mv.Adam(self.model.parameters(), lr=0.0)  # the same work, and the model stays where it is
+        self.arrays = {n: np.ones((B, n), dtype) for n in (D, H, 2 * Z, Z)}
+        self.sizes = D, H, 2 * Z, Z
+        self.flops = 2 * B * (3 * H * (Z + D) + 3 * H * 2 * Z + 2 * D * H)
+
+    def whole(self):
+        self.opt.zero_grad()
+        self.model.loss(self.x, self.rng).backward()
+        self.opt.step()
+
+    def products(self):
+        D, H, ZZ, Z = self.sizes
+        W1, W2, W3, W4 = (p.data for p in self.model.parameters()[::2])
+        x, h, both, z = (self.arrays[n] for n in (D, H, ZZ, Z))
+        x @ W1, h @ W2, z @ W3, h @ W4                                     # forward
+        h.T @ x, x @ W4.T, z.T @ h, h @ W3.T, h.T @ both, both @ W2.T, x.T @ h  # backward, without the gradient of x
+
+
+def parts(step):
+    """(whole, products, Adam, graph, elementwise) in ms. The graph is timed on a net of the same shape whose arrays hold
+    one number each: what is left is Python. The elementwise part is the rest."""
+    step.whole()
+    one = Step(1, 1, 1, 1)
+    whole, products, adam, tiny, tiny_adam = milliseconds(step.whole, step.products, step.opt.step, one.whole, one.opt.step)
+    graph = tiny - tiny_adam
+    return whole, products, adam, graph, max(whole - products - adam - graph, 0)
+
+
+nets = {"784-400-20, 128 images": Step(784, 400, 20, 128), "64-128-2, 64 images": Step(64, 128, 2, 64)}
+found = {name: parts(step) for name, step in nets.items()}
+labels = ("matrix products", "Adam", "graph (Python)", "elementwise")
+print("Shares of one training step (forward, backward, Adam), float32:")
+for name, (whole, *rest) in found.items():
+    print(f"  {name:24} {whole:6.2f} ms: " + ", ".join(f"{label} {100 * t / whole:.0f} %" for label, t in zip(labels, rest)))
+
+# %% [markdown]
+# ## The roofline
+# A machine has two limits: how many operations it can do each second, and how many bytes it can move. A piece of work with
+# few operations per byte is bound by the second limit however clever its code. Both limits measured here and now:
+
+# %%
+big, long = np.ones((1024, 1024), np.float32), np.ones(680_000, np.float32)
+out = np.empty_like(long)
+peak_ms, copy_ms = milliseconds(lambda: big @ big, lambda: np.multiply(long, 0.5, out=out))
+peak, bandwidth = 2 * 1024**3 / peak_ms / 1e6, 2 * long.nbytes / copy_ms / 1e6  # GFLOP/s, GB/s
+main = nets["784-400-20, 128 images"]
+n = sum(p.size for p in main.model.parameters())
+whole, products, adam, graph, elementwise = found["784-400-20, 128 images"]
+work = {"matrix products": (main.flops, 4 * (11 * n // 4 + 20 * 128 * 784), products),  # operations, bytes, ms
+        "Adam": (13 * n, 4 * 25 * n, adam)}
+print(f"\nThis machine: {peak:.0f} GFLOP/s in a 1024 x 1024 product, {bandwidth:.0f} GB/s in a pass over 680,000 numbers")
+for name, (operations, moved, ms) in work.items():
+    bound = min(peak, bandwidth * operations / moved)
+    print(f"  {name:16} {operations / moved:6.2f} operations a byte: {operations / ms / 1e6:6.1f} GFLOP/s of at most {bound:.1f}")
+
+# %% [markdown]
+# ## The same step, written naively
+# The formulas as one would type them from a paper. Each line is right, and each has a twin that computes the same faster.
+
+# %%
+def naive_nll_and_gradient(logits, x):
+    nll = np.sum(np.where(logits > 0, logits, 0) - logits * x + np.log1p(np.exp(-np.abs(logits))), axis=1)
+    p = np.where(logits > 0, 1 / (1 + np.exp(-np.abs(logits))), np.exp(-np.abs(logits)) / (1 + np.exp(-np.abs(logits))))
+    return nll, p - x
+
+
+def our_nll_and_gradient(logits, x):
+    t = mv.Tensor(logits, requires_grad=True)
+    nll = mv.bernoulli_nll(t, x)
+    nll.backward(np.ones(len(x), logits.dtype))
+    return nll.data, t.grad
+
+
+def naive_adam(params, grads, state, t=10):
+    for i, (p, g) in enumerate(zip(params, grads)):
+        m, v = state[i]
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+        state[i], m_hat, v_hat = (m, v), m / (1 - 0.9**t), v / (1 - 0.999**t)
+        params[i] = p - 0.001 * m_hat / (np.sqrt(v_hat) + 1e-8)
+
+
+logits = np.random.default_rng(3).normal(size=(128, 784)).astype(np.float32)
+params = [p.data.copy() for p in main.model.parameters()]
+grads, state = [p.grad.copy() for p in main.model.parameters()], [(np.zeros_like(p), np.zeros_like(p)) for p in params]
+double = Step(784, 400, 20, 128, np.float64)
+assert np.allclose(naive_nll_and_gradient(logits, main.x)[0], our_nll_and_gradient(logits, main.x)[0], rtol=1e-5)
+assert np.allclose(naive_nll_and_gradient(logits, main.x)[1], our_nll_and_gradient(logits, main.x)[1], atol=1e-6)
+nll_ms, naive_nll_ms, adam_ms, naive_adam_ms, single_ms, double_ms = milliseconds(
+    lambda: our_nll_and_gradient(logits, main.x), lambda: naive_nll_and_gradient(logits, main.x), main.opt.step,
+    lambda: naive_adam(params, grads, state), main.whole, double.whole)
+pairs = {"cross-entropy and gradient": (nll_ms, naive_nll_ms), "Adam": (adam_ms, naive_adam_ms),
+         "whole step, float32 / float64": (single_ms, double_ms)}
+print("\nms for the 784-400-20 step:          ours    naive   naive takes")
+for name, (ours, naive) in pairs.items():
+    print(f"  {name:32} {ours:6.2f}   {naive:6.2f}   {naive / ours:.1f} times as long")
+
+# %% [markdown]
+# ## Claim -> verdict
+# Shares and ratios are of one run on this machine; the tolerances leave room for other machines, and noisy ones.
+
+# %%
+small = found["64-128-2, 64 images"]
+claim("-", "an engine in Python is slow, because Python is",
+      f"the graph takes {100 * graph / whole:.0f} % of a 784-400-20 step, {100 * small[3] / small[0]:.0f} % of a 64-128-2 step (tol 45)",
+      "holds if the arrays are small", graph / whole < 0.2 and small[3] / small[0] > graph / whole)
+claim("-", "the time of a step is the time of its matrix products",
+      f"784-400-20: a step takes {whole / products:.1f} times its matrix products (tol 1.6)",
+      "does not hold: passes over arrays and parameters cost as much", whole / products > 1.3)
+claim("-", "it hardly matters how an elementwise formula is written",
+      f"the cross-entropy takes {naive_nll_ms / nll_ms:.1f} times as long with log1p and np.where, Adam {naive_adam_ms / adam_ms:.1f} times with "
+      "temporaries (tol 70 %)", "does not hold", naive_nll_ms > 1.2 * nll_ms and naive_adam_ms > 1.1 * adam_ms)
+claim("-", "float64 costs twice the time of float32", f"{double_ms / single_ms:.1f} times the step (tol 1)", "holds, roughly",
+      1.2 < double_ms / single_ms < 4)
+
+# %%
+fig, (left, right) = plt.subplots(1, 2, figsize=(11, 3.8), layout="constrained", gridspec_kw={"width_ratios": [1.3, 1]})
+start = np.zeros(2)
+for label, hatch, colour, values in zip(labels, ("", "//", "..", "xx"), mv.plot.COLOURS, np.array([v[1:] for v in found.values()]).T):
+    shares = 100 * values / np.array([v[0] for v in found.values()])
+    left.barh(list(found), shares, left=start, label=label, color=colour, hatch=hatch, edgecolor="white")
+    start += shares
+left.set(xlabel="% of the time of one training step", title="where the time goes")
+left.legend(loc="upper center", bbox_to_anchor=(0.45, -0.2), ncol=4, fontsize=9)
+intensity = np.logspace(-2, 3, 100)
+right.loglog(intensity, np.minimum(peak, bandwidth * intensity), color="0.3", label="this machine's limit")
+for (name, (operations, moved, ms)), mark in zip(work.items(), "os"):
+    right.loglog(operations / moved, operations / ms / 1e6, mark, ms=9, label=name)
+right.set(xlabel="operations per byte moved", ylabel="GFLOP/s", title="roofline")
+right.legend(fontsize=9)
+figure(fig, "17_speed")
+
+# %% [markdown]
+# ## Why
+# A matrix product uses each number it loads hundreds of times, so it runs near the machine's peak. Adam uses each number
+# once or twice, so it can only be as fast as memory is: what helps is fewer passes, and stretches small enough for all ten
+# passes to find them in the cache. `np.where` and `log1p` are slow for another reason: NumPy has vector instructions for
+# `exp`, `log`, `maximum` and `abs`, and goes through the others one number at a time.
+#
+# ## Your turn
+# 1. Double the batch. Which share grows, which shrinks? Predict first. (`Step(784, 400, 20, 256)`)
+# 2. Set `mv.Adam.stretch` (it is in `minivae/optim.py`) to 10,000,000, so that nothing is cut. What does Adam cost now?
+# 3. Write `tanh` as `(e^x - e^-x) / (e^x + e^-x)` and time it against `np.tanh`. For which x is it wrong as well as slow?
+
+# %%
+show(args)
