@@ -68,9 +68,11 @@ def show(args):
 
 
 def same_within_tolerance(a, b):
-    """Do two 'measured' sentences say the same, each figure within the tolerance that the first one states?"""
-    tolerance = re.search(r"\(tol ([\d.e+-]+)( %)?\)", a)
-    limit, relative = (float(tolerance[1]), bool(tolerance[2])) if tolerance else (0.0, False)
+    """Do two 'measured' sentences say the same, each figure within the tolerance that both state?"""
+    tolerances = [re.search(r"\(tol ([\d.e+-]+)( %)?\)", s) for s in (a, b)]
+    if [t and t[0] for t in tolerances] != [tolerances[0] and tolerances[0][0]] * 2:
+        return False
+    limit, relative = (float(tolerances[0][1]), tolerances[0][2]) if tolerances[0] else (0.0, None)
     x, y = ([float(n) for n in NUMBER.findall(s)] for s in (a, b))
     return (NUMBER.sub("#", a) == NUMBER.sub("#", b)
             and all(abs(p - q) <= (limit / 100 * max(abs(p), abs(q)) if relative else limit) for p, q in zip(x, y)))

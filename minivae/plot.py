@@ -77,7 +77,8 @@ def latent_map(model, x, y):
     fig, ax = plt.subplots(figsize=(6, 5.4), layout="constrained")
     if np.asarray(y).dtype.kind in "iu":
         for i, k in enumerate(np.unique(y)):
-            ax.scatter(*code[y == k][:, [across, up]].T, marker=f"${k}$", s=28, linewidths=0.2, color=COLOURS[i % len(COLOURS)])
+            ax.scatter(*code[y == k][:, [across, up]].T, marker=f"${k}$", s=28, linewidths=0.2,
+                       color=COLOURS[i % len(COLOURS)])
     else:
         fig.colorbar(ax.scatter(*code[:, [across, up]].T, c=y, s=10, cmap="viridis"), label="y")
     ax.set(title="where the encoder puts each image", xlabel=f"latent {across}", ylabel=f"latent {up}", aspect="equal")
@@ -97,4 +98,19 @@ def _grid(rows, title, labels=()):
     ax.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
     ax.set_title(title, fontsize=10)
     ax.set(xticks=[], yticks=[(i + 0.5) * (shape[0] + 2) - 0.5 for i in range(len(labels))], yticklabels=list(labels))
+    return fig
+
+
+def taylor(report):
+    """The remainder of a taylor_test against the step h, with lines of slope 1 and 2 to compare it with. Raises ValueError
+    for a report of check_gradients, which has no remainder."""
+    if not len(report.steps):
+        raise ValueError("this report has no remainders to draw: pass the one that taylor_test returned")
+    h, remainder = np.asarray(report.steps), np.asarray(report.remainders)
+    fig, ax = plt.subplots(figsize=(5, 4), layout="constrained")
+    ax.loglog(h, np.maximum(remainder, 1e-18), "o-", color=COLOURS[0], label="remainder")
+    for power, style, colour in ((2, "--", COLOURS[2]), (1, ":", COLOURS[1])):
+        ax.loglog(h, max(remainder[0], 1e-18) * (h / h[0]) ** power, style, color=colour, label=f"falls as h^{power}")
+    ax.set(title=report.title.replace("taylor_test ", "Taylor test "), xlabel="step h", ylabel="|f(x + h v) - f(x) - h g.v|")
+    ax.legend()
     return fig
