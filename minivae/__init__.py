@@ -5,7 +5,7 @@ Reading order: autodiff, ops, gradcheck, vae_ops, nn, optim, models, data, train
 
 import importlib
 
-from . import data
+from . import data, evaluate
 from .autodiff import PRIMITIVES, Tensor, no_grad, primitive
 from .gradcheck import GradientError, Report, check_gradients, taylor_test
 from .models import VAE, Autoencoder, ConditionalVAE

@@ -5,13 +5,12 @@ cross-entropy, not the likelihood of any data: binarize them first (data.binariz
 """
 
 import dataclasses
-import sys
-import time
 
 import numpy as np
 
 from .autodiff import no_grad
 from .models import VAE, ConditionalVAE, check_rng, positive_int
+from .train import Progress
 from .vae_ops import gaussian_kl, reparameterize, std
 
 BLOCK = 2**18  # numbers in the largest array that is made at a time: memory stays bounded whatever n and n_samples are
@@ -51,13 +50,13 @@ def log_likelihood(model, x, n_samples, rng, y=None, progress=None):
     """
     x, mu, logvar, prior_mu = _posteriors(model, x, y)
     prior_mu = np.broadcast_to(prior_mu, mu.shape)
-    total = np.full(len(x), -np.inf)
-    show = _Progress(f"log-likelihood, {n_samples} samples each", len(x) * n_samples, progress)
+    total, done, show = np.full(len(x), -np.inf), 0, Progress(progress)
     for rows, eps, z, nll in _draws(model, x, mu, logvar, n_samples, rng):
         eps, lv, shift = _float64(eps, logvar[rows], z - prior_mu[rows])
         log_w = -nll + 0.5 * np.sum(eps**2 + lv - shift**2, axis=-1)  # eq. (15.4)
         total[rows] = np.logaddexp(total[rows], log_mean_exp(log_w) + np.log(len(log_w)))
-        show(log_w.size)
+        done += log_w.size
+        show(f"log-likelihood, {n_samples} samples each: {100 * done // (len(x) * n_samples)} %", done / (len(x) * n_samples))
     total -= np.log(n_samples)
     error = total.std(ddof=1) / len(total)**0.5 if len(total) > 1 else float("nan")
     return LogLikelihood(float(total.mean()), float(error), int(n_samples), total)
@@ -181,7 +180,7 @@ def ppca(x, latent_dim):
 def _encode(model, x):
     """x checked, and mu and logvar (n, Z) of its posteriors, in the model's dtype."""
     if not isinstance(model, VAE):
-        raise TypeError(f"this needs a VAE: a {type(model).__name__} has no q(z | x) and no prior, hence no bound on log p(x)")
+        raise TypeError(f"this needs a VAE: {type(model).__name__} has no q(z | x) and no prior, hence no bound on log p(x)")
     x = model.check_input(x)
     step = max(1, BLOCK // x.shape[1])
     with no_grad():
@@ -220,21 +219,3 @@ def _draws(model, x, mu, logvar, n_samples, rng):
 
 def _float64(*arrays):
     return [np.asarray(a, np.float64) for a in arrays]
-
-
-class _Progress:
-    """One line that is written over on a terminal; elsewhere, if asked for, about ten lines in all."""
-
-    def __init__(self, text, total, wanted):
-        self.text, self.total, self.done, self.shown = text, total, 0, 0
-        self.terminal = sys.stderr.isatty()
-        self.on = self.terminal if wanted is None else wanted
-        self.started = time.perf_counter()
-
-    def __call__(self, more):
-        self.done += more
-        percent = 100 * self.done // self.total
-        if self.on and (percent >= self.shown + (1 if self.terminal else 10) or self.done == self.total):
-            self.shown = percent
-            print(f"{self.text}: {percent:3d} %  {time.perf_counter() - self.started:.0f} s",
-                  end="\r" if self.terminal and self.done < self.total else "\n", file=sys.stderr, flush=True)

