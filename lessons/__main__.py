@@ -3,6 +3,7 @@
   python -m lessons             run every lesson      python -m lessons 07 elbo     run those whose name has the word
   python -m lessons --write     renew the ledger and the thumbnails from what was measured
   python -m lessons --check     fail where the committed ledger and this run disagree
+  python -m lessons --exercises show which exercises are done, wrong, or not begun
 """
 
 import argparse
@@ -61,7 +62,12 @@ def main():
     parser.add_argument("words", nargs="*", help="run the lessons whose file name has one of these words")
     parser.add_argument("--write", action="store_true", help="renew the ledger and the thumbnails")
     parser.add_argument("--check", action="store_true", help="compare this run with the committed ledger")
+    parser.add_argument("--exercises", action="store_true", help="check the exercises, and run no lesson")
     args = parser.parse_args()
+    if args.exercises:
+        sys.path.insert(0, str(HERE / "exercises"))
+        from check import progress
+        return progress()
     lessons = [p for p in sorted(HERE.glob("[0-9][0-9]_*.py")) if not args.words or any(w in p.name for w in args.words)]
     if not lessons:
         parser.error(f"no lesson has {' or '.join(args.words)} in its name")
@@ -74,7 +80,7 @@ def main():
             continue
         for c in claims:
             fresh[lesson.name, c["text"]] = c["section"], c["measured"], c["verdict"]
-            print(f"    {c['verdict'].split(':')[0]:>14}  {c['text']}")
+            print(f"    {re.match('holds if|holds|does not hold', c['verdict'])[0]:>13}  {c['text']}")
         print(f"    {len(claims)} claims, {seconds:.0f} s", flush=True)
 
     readme = HERE / "README.md"

@@ -151,12 +151,15 @@ def broadcast_to(x, shape):
 @primitive
 def getitem(x, index):
     """x[index], by integers, slices, None, ..., boolean masks and integer arrays."""
+    entries = index if isinstance(index, tuple) else (index,)
+    once = all(i is None or i is ... or isinstance(i, (int, np.integer, slice)) for i in entries)
+
     def vjp(g):
         x_grad = np.zeros_like(x)
-        if any(isinstance(i, (np.ndarray, list)) for i in (index if isinstance(index, tuple) else (index,))):
-            np.add.at(x_grad, index, g)  # an integer array may name an element twice: its gradients add up, eq. (2.24)
-        else:
+        if once:
             x_grad[index] = g
+        else:
+            np.add.at(x_grad, index, g)  # an integer array may name an element twice: its gradients add up, eq. (2.24)
         return x_grad
     return x[index], vjp
 
