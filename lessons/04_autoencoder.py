@@ -127,7 +127,8 @@ def between(model, a, b, t):
 average = (half + full) / 2
 print(f"\nDecoded halfway between half and full moon: RMSE per pixel, mean and sd over seeds. For comparison, the pixel\n"
       f"average of the two pictures is {rmse(average, three_quarters):.3f} from the 3/4 moon; 0.10 from every moon is no moon.")
-print(f"  {'trained on':>10} {'code':>4} {'model':>6}  {'to the 3/4 moon':>15}  {'to the average':>14}  {'to any true moon':>16}")
+print(f"  {'trained on':>10} {'code':>4} {'model':>6}  {'to the 3/4 moon':>15}  {'to the average':>14}  "
+      f"{'to any true moon':>16}")
 models, error = {}, {}
 for n, latents, steps, seeds in ((2, 2, 300, 5), (5, 1, 500, 5), (256, 8, 1000, 3)):
     for kind in (AE, VAE):
@@ -145,6 +146,7 @@ for kind in (AE, VAE):
     five = [rmse(between(m, half, full, [0.5])[0], three_quarters) for m in models[5, kind]]
     print(f"  {'VAE' if kind is VAE else 'AE':>4}   place" + "".join(f"{share:7.2f}" for share in (c[1] - c[0]) / (c[2] - c[0]))
           + "   RMSE" + "".join(f"{value:7.2f}" for value in five))
+print("Two pictures do not say what lies between them, to either model. Where the phases between were seen, the AE finds them.")
 
 # %% [markdown]
 # From two pictures *neither* model can know a third phase: what lies halfway is no moon, and closest to the pixel
@@ -154,8 +156,8 @@ for kind in (AE, VAE):
 
 # %%
 claim("§1", "halfway between half and full moon the autoencoder decodes garbage, the VAE a 3/4 moon",
-      f"RMSE to the 3/4 moon: two pictures, AE {error[2, AE][0]:.3f}, VAE {error[2, VAE][0]:.3f} (pixel average {rmse(average, three_quarters):.3f}); "
-      f"256 phases, AE {error[256, AE][0]:.3f} (tol 0.04)",
+      f"RMSE to the 3/4 moon: two pictures, AE {error[2, AE][0]:.3f}, VAE {error[2, VAE][0]:.3f} (pixel average "
+      f"{rmse(average, three_quarters):.3f}); 256 phases, AE {error[256, AE][0]:.3f} (tol 0.04)",
       "does not hold: two pictures give neither model the phase between; with many phases the autoencoder finds it, too",
       min(error[2, AE][0], error[2, VAE][0]) > 0.18 and error[2, VAE][2] > 0.10 and error[256, AE][0] < 0.10)
 
@@ -189,6 +191,7 @@ for sigma in (0.5, 1, 2):
     fade = [np.mean([f(p) for p in fades]) for f in (lambda p: rmse(p[20], three_quarters), lambda p: rmse(p[20], average),
                                                      lambda p: rmse(p, (1 - weight) * half + weight * full).mean())]
     print("  {:5}  {:15.3f}  {:14.3f}  {:30.3f}".format(sigma, *fade))
+print("A noisy code is a bet on which picture it came from, and the best picture to show for a bet is a weighted average.")
 claim("§1", "noise on the codes makes the point between a compromise of both pictures, the 3/4 moon",
       f"noise of twice the codes' size, decoded halfway: {fade[0]:.3f} from the 3/4 moon, {fade[1]:.3f} from the pixel average "
       "(tol 0.02)", "does not hold: the compromise is a cross-fade of the two pictures", fade[0] > 0.2 and fade[1] < 0.03)
@@ -214,9 +217,11 @@ for (kind, source), sheets in real.items():
     shares = [100 * np.mean(from_real(sheet) < 0.10) for sheet in sheets]
     real[kind, source] = np.mean(shares)
     print(f"  {'VAE' if kind is VAE else 'AE':>4} from {source:30} " + "  ".join(f"{share:5.1f}" for share in shares))
+print("The KL put the VAE's codes where N(0, I) draws; the AE's codes are elsewhere, and drawn from there they decode as well.")
 ae, vae, fitted = (real[k] for k in ((AE, "N(0, I)"), (VAE, "N(0, I)"), (AE, "a Gaussian fitted to its codes")))
 claim("§1", "a code drawn at random decodes to a real picture from a VAE, but not from an autoencoder",
-      f"real moons among the decoded draws from N(0, I): VAE {vae:.0f} %, AE {ae:.0f} % (tol 15)", "holds", vae > 80 and ae < 50)
+      f"real moons among the decoded draws from N(0, I): VAE {vae:.0f} %, AE {ae:.0f} % (tol 15)", "holds",
+      vae > 80 and ae < 50)
 claim("-", "what the autoencoder lacks is knowing where its codes are",
       f"real moons among draws from a Gaussian fitted to the AE's own codes: {fitted:.0f} %; from N(0, I): {ae:.0f} % (tol 15)",
       "holds if a Gaussian fits the codes, as it does here", fitted > vae)
@@ -245,7 +250,8 @@ print(f"  halfway between the codes of phases 0.50 and 0.98 (mean 0.74, by the q
 claim("-", "one latent, phases spread evenly: the VAE's code is the normal quantile of the phase",
       f"correlation {min(correlation):.3f}, slope {np.mean(slope):.2f}; halfway between 0.50 and 0.98 it shows phase "
       f"{np.mean(found):.2f}, where the quantile says {expected:.2f} (tol 0.06)",
-      "holds if the network keeps the phases in order, and up to the scale of the code", min(correlation) > 0.99 and abs(np.mean(found) - expected) < 0.04)
+      "holds if the network keeps the phases in order, and up to the scale of the code",
+      min(correlation) > 0.99 and abs(np.mean(found) - expected) < 0.04)
 
 # %%
 def sheet(ax, rows, title):
@@ -258,7 +264,8 @@ def sheet(ax, rows, title):
 
 
 t = np.linspace(0, 1, 9)
-rows = [("true phases", mv.data.moons(9, SIZE, phases=0.5 + t / 2)[0]), ("AE, 2 moons", between(models[2, AE][0], half, full, t)),
+rows = [("true phases", mv.data.moons(9, SIZE, phases=0.5 + t / 2)[0]),
+        ("AE, 2 moons", between(models[2, AE][0], half, full, t)),
         ("VAE, 2 moons", between(models[2, VAE][0], half, full, t)), ("noise 1 on codes ±1", noisy_decoder(1, 0)(2 * t - 1)),
         ("AE, 256 moons", between(models[256, AE][0], half, full, t)),
         ("VAE, 256 moons", between(models[256, VAE][0], half, full, t))]

@@ -121,6 +121,7 @@ for name, setting in SETTINGS.items():
     end[name] = dict(zip(("codes", "noise", "ratio", "reached", "real", "nll"), (c.mean() for c in columns)))
     print(f"  {name:24}  " + "  ".join(f"{c.mean():{w}.{d}f} ± {c.std():.{d}f}" for c, w, d in
                                      zip(columns, (5, 5, 5, 5, 5, 5), (2, 3, 3, 0, 0, 2))))
+print("Two ways out of the noise: shrink it, or spread the codes. Each half of the second loss closes one of them.")
 AE, FIXED, HELD, LEARNED, HALF, BOTH = end.values()
 
 # %% [markdown]
@@ -144,17 +145,17 @@ claim("§1, §5.2", "without the second loss the learned noise shrinks towards n
       f"{LEARNED['nll']:.1f} against {AE['nll']:.1f} nats without noise (tol 40 %)", "holds",
       np.all(np.diff(falling) < 0) and falling[-1] < 0.05 and abs(LEARNED["nll"] - AE["nll"]) < 0.3)
 claim("§1", "the half exp(s) - (1 + s) of the second loss keeps the noise from being trained away",
-      f"noise sd {HALF['noise']:.2f} but noise / codes {HALF['ratio']:.3f} with that half alone, {BOTH['ratio']:.3f} with m^2 as well "
-      "(tol 20 %)", "holds if the other half, m^2, holds the codes; alone it keeps the noise, and the codes outgrow it",
+      f"noise sd {HALF['noise']:.2f} but noise / codes {HALF['ratio']:.3f} with that half alone, {BOTH['ratio']:.3f} with m^2, "
+      "too (tol 20 %)", "holds if the other half, m^2, holds the codes; alone it keeps the noise, and the codes outgrow it",
       HALF["noise"] > 0.6 and HALF["ratio"] < 0.09 and BOTH["ratio"] > 0.12)
 
 # %% [markdown]
 # ## The second loss, by algebra
 # The essay's section 2 says that sum(exp(s) - (1 + s) + m^2) is exactly -KL(q, p), and its section 1 that the noise has
 # the weight exp(s). The minimum of each summand is at s = 0, m = 0, [eq. (8.11)](derivations.md#eq-8-11): that part is
-# right. But the sum is never negative and -KL never positive, so they are not the same. With std = exp(s/2), s the log variance,
-# it is exactly +2 KL, [eq. (8.12)](derivations.md#eq-8-12): the factor 1/2 is lost. With std = exp(s) it is no multiple
-# of the KL at all, [eq. (8.13)](derivations.md#eq-8-13).
+# right. But the sum is never negative and -KL never positive, so they are not the same. With std = exp(s/2), s the log
+# variance, it is exactly +2 KL, [eq. (8.12)](derivations.md#eq-8-12): the factor 1/2 is lost. With std = exp(s) it is no
+# multiple of the KL at all, [eq. (8.13)](derivations.md#eq-8-13).
 
 # %%
 s, m = np.meshgrid(np.linspace(-2, 2, 81), np.linspace(-2, 2, 81))
@@ -187,13 +188,15 @@ claim("§2", "sum(exp(s) - (1 + s) + m^2) is exactly -KL(q, p), where exp(s) is 
 print("\nThe noise sd that each form asks for, by the decoder's sensitivity a")
 print(f"  {'a':>4}  {'the KL':>7}  {'essay, std = exp(s/2)':>21}  {'essay, std = exp(s)':>19}")
 for a in (1, 10, 100):
-    print(f"  {a:4}  {(1 + a)**-0.5:7.3f}  {(2 / (2 + a))**0.5:21.3f}  {(np.sqrt(1 + 4 * a) - 1) / (2 * a):19.3f}")  # eq. (11.4)
+    asked = (1 + a) ** -0.5, (2 / (2 + a)) ** 0.5, (np.sqrt(1 + 4 * a) - 1) / (2 * a)  # eq. (11.4) with beta = 1 and 2
+    print("  {:4}  {:7.3f}  {:21.3f}  {:19.3f}".format(a, *asked))
 
 # %%
 colours = dict(zip(SETTINGS, mv.plot.COLOURS))
 fig = plt.figure(figsize=(11, 6), layout="constrained")
 top, bottom = fig.subfigures(2, 1, height_ratios=(1, 1.15))
-top.suptitle("codes of 256 moons (dots, dark to light: new moon to full) and the noise around them (discs of one sd); mind the scales", fontsize=10)
+top.suptitle("codes of 256 moons (dots, dark to light: new moon to full) and the noise around them (discs of one sd); mind the "
+             "scales", fontsize=10)
 for ax, name in zip(top.subplots(1, 5), list(SETTINGS)[1:]):
     mu, std, phase, *_ = runs[name][0]
     ax.add_collection(EllipseCollection(2 * std[:, 0], 2 * std[:, 1], np.zeros(len(mu)), units="xy", offsets=mu,
@@ -203,11 +206,12 @@ for ax, name in zip(top.subplots(1, 5), list(SETTINGS)[1:]):
     ax.margins(0.15)
     ax.set_title(name, fontsize=9)
 left, right = bottom.subplots(1, 2)
+steps = [4 * e for e in EPOCHS[1:]]
 for name, dashes in zip(list(SETTINGS)[1:], ("-", "--", "-.", ":", "-")):
     path = np.mean([path for *_, path, _ in runs[name]], axis=0)
-    left.loglog(4 * np.array(EPOCHS[1:]), path[1:, 1] / path[1:, 0], dashes, marker="o", markersize=3, color=colours[name], label=name)
+    left.loglog(steps, path[1:, 1] / path[1:, 0], dashes, marker="o", markersize=3, color=colours[name], label=name)
 left.set_xticks([], minor=True)
-left.set_xticks(4 * np.array(EPOCHS[1:]), 4 * np.array(EPOCHS[1:]))
+left.set_xticks(steps, steps)
 left.set(xlabel="training step", ylabel="sd of noise / sd of codes", title="how the noise is escaped from")
 left.legend(fontsize=8)
 line = np.linspace(-3, 2, 101)

@@ -115,9 +115,11 @@ tv = {}
 for name, setting in LINE.items():
     tv[name] = [on_the_line(*setting, 4080, 12360, K)[0] for K in COUNTS]
     print(f"  {name:24}" + "".join(f"{error:8.4f}" for error in tv[name]))
+print("Each column has four times as many Gaussians as the one before, and about a quarter of its error: pieces a quarter as wide.")
 claim("§2", "any distribution is a sum of Gaussians; on the line the error falls with their number",
       "total variation with 8 and with 512: " + ", ".join(f"{name} {v[1]:.2g} and {v[-1]:.2g}" for name, v in tv.items())
-      + " (tol 10 %)", "holds if 'is' means 'can be approximated by'", all(np.all(np.diff(v) < 0) and v[-1] < 0.003 for v in tv.values()))
+      + " (tol 10 %)", "holds if 'is' means 'can be approximated by'",
+      all(np.all(np.diff(v) < 0) and v[-1] < 0.003 for v in tv.values()))
 
 # %% [markdown]
 # Four times as many Gaussians make the error about four times smaller, as each takes care of a piece a quarter as wide;
@@ -156,16 +158,17 @@ for K in (32, 128, 512):
         q = density(fine, *mixture)
         errors.append(total_variation(board(fine) / (board(fine).sum() * (4 / 112) ** 2), q, (4 / 112) ** 2))
     boards[K] = np.mean(errors), q
-print(f"\n1,024 bars, 512 Gaussians: total variation {best:.3f} with 480 Gaussians on 480 bars and 32 for the rest; a flat sum,\n"
-      f"blind to the bars, has 0.5, and no mixture has less than {(1024 - 512) / 4096:.3f}")
-print("checkerboard of 8 x 8 squares: total variation " + ", ".join(f"{v[0]:.3f} with {K}" for K, v in boards.items())
+print(f"\n1,024 bars, 512 Gaussians: total variation {best:.3f} with 480 Gaussians on 480 bars and 32 for the rest.\n"
+      f"  A flat sum, blind to the bars, has 0.5; no mixture has less than {(1024 - 512) / 4096:.3f}")
+print("Checkerboard of 8 x 8 squares: total variation " + ", ".join(f"{v[0]:.3f} with {K}" for K, v in boards.items())
       + " (mean over 3 starts)")
 claim("§2", "with 512 Gaussians the error is practically nothing",
-      f"total variation with 512: 1,024 bars {best:.2f} (no mixture has less than 0.125), checkerboard {boards[512][0]:.2f} (tol 0.05)",
+      f"total variation with 512: 1,024 bars {best:.2f} (no mixture has less than 0.125), checkerboard {boards[512][0]:.2f} "
+      "(tol 0.05)",
       "does not hold: it depends on the density, and in the plane 512 are soon too few", best > 0.125 and boards[512][0] > 0.08)
 
 # %% [markdown]
-# ## Digits: 64 dimensions and not enough of them to learn from
+# ## Digits: 64 dimensions, and few examples
 # For data there is no density to compare with, only unseen examples: the log-likelihood of 360 digits that EM did not
 # see. The variance floor, 1/(12 * 16^2), is that of the rounding to 16 grey levels.
 
@@ -177,17 +180,17 @@ for seed in range(3):
     rng = np.random.default_rng(seed)
     train, unseen = np.split(rng.permutation(x), [1437])
     for i, K in enumerate((1, 16, 64, 256, 512)):
-        mixture = fit_mixture(train, np.full(1437, 1 / 1437), rng.permutation(train)[:K], np.full((K, 64), 0.05), 15, 1 / (12 * 256))
+        mixture = fit_mixture(train, np.full(1437, 1 / 1437), rng.permutation(train)[:K], np.full((K, 64), 0.05), steps=15,
+                              floor=1 / (12 * 16**2))
         table[i, seed] = [log_density(part, *mixture).mean() for part in (train, unseen)]
 print("\nMixtures fitted to 1,437 digits: log-likelihood per digit (nats), mean and sd over 3 splits")
 for K, values in zip((1, 16, 64, 256, 512), table):
-    print(f"  {K:3} Gaussians:  seen {values[:, 0].mean():6.1f} ± {values[:, 0].std():.1f}   unseen {values[:, 1].mean():6.1f} ± "
-          f"{values[:, 1].std():.1f}")
+    (seen, unseen), (seen_sd, unseen_sd) = values.mean(axis=0), values.std(axis=0)
+    print(f"  {K:3} Gaussians:  seen {seen:6.1f} ± {seen_sd:.1f}   unseen {unseen:6.1f} ± {unseen_sd:.1f}")
 print("With 512 there are fewer than three digits to a Gaussian: it learns those three, not digits.")
-seen, unseen = table[4].mean(axis=0)
 claim("§2", "512 Gaussians fitted to data are close to its distribution",
-      f"digits, nats per image: 512 Gaussians {seen:.0f} on those they were fitted to, {unseen:.0f} on unseen ones, where 64 have "
-      f"{table[2, :, 1].mean():.0f} (tol 10)", "does not hold: fitted to 1,437 digits they overfit",
+      f"digits, nats per image: 512 Gaussians {seen:.0f} on those they were fitted to, {unseen:.0f} on unseen ones, where 64 "
+      f"have {table[2, :, 1].mean():.0f} (tol 10)", "does not hold: fitted to 1,437 digits they overfit",
       seen > table[2, :, 0].mean() and unseen < table[2, :, 1].mean() - 20)
 
 # %% [markdown]
@@ -218,16 +221,17 @@ by_sum = density(line, p_z, z[:, None] + 0.5, np.full((len(z), 1), 0.25))
 sums = {}
 for K in (8, 16, 32, 64, 128, 512):
     sums[K] = density(fine, np.full(K, 1 / K), *spiral((np.arange(K) + 0.5) / K))  # z at the K quantiles of N(0, 1)
-print("\nThe spiral: total variation between the integral over z and the sum over K values of z: "
+print("\nThe spiral: total variation between the integral over z and the sum over K values of z\n  "
       + ", ".join(f"{total_variation(integral, q, (4 / 112) ** 2):.4f} with {K}" for K, q in sums.items()))
-print(f"linear decoder: the quadrature differs from eq. (6.9) by at most {np.abs(on_paper - by_sum).max():.0e}")
-print(f"z uniform in place of normal (same curve): the density differs by at most {np.abs(integral - uniform).max():.0e}")
+print(f"Linear decoder: the quadrature differs from eq. (6.9) by at most {np.abs(on_paper - by_sum).max():.0e}")
+print(f"Uniform z in place of normal (same curve): the density differs by at most {np.abs(integral - uniform).max():.0e}")
 errors = [total_variation(integral, q, (4 / 112) ** 2) for q in sums.values()]
 claim("§2", "with a continuous z the sum becomes an integral, and two functions of z take the place of the components",
       f"total variation between the sum over K values of z and the integral: {errors[0]:.3f} with 8, {errors[2]:.4f} with 32, "
       f"{errors[4]:.4f} with 128 (tol 0.001)", "holds", errors[-1] < 1e-3 and np.abs(on_paper - by_sum).max() < 1e-12)
 claim("§2", "z need not be N(0, 1); other continuous distributions do as well",
-      "the same density from uniform z, to 1e-8", "holds if the functions can change with it: mean(z) has to undo the change of z",
+      "the same density from uniform z, to 1e-8",
+      "holds if the functions change with it: mean(z) and sd(z) have to undo the change of z",
       np.abs(integral - uniform).max() < 1e-8)
 
 # %%
@@ -251,15 +255,17 @@ for j, (name, style) in enumerate((("seen", "o-"), ("unseen", "s--"))):
     ax.errorbar((1, 16, 64, 256, 512), mean[:, j], sd[:, j], fmt=style, color=mv.plot.COLOURS[j], label=name)
 ax.set(xscale="log", xlabel="number of Gaussians", ylabel="nats per digit", title="log-likelihood of digits")
 ax.legend(fontsize=8)
-for ax, (title, q) in zip(axes[1], (("checkerboard, 512 Gaussians", boards[512][1]), ("spiral, sum over 16 values of z", sums[16]),
-                                    ("spiral, integral over z", integral))):
+maps = {"checkerboard, 512 Gaussians": boards[512][1], "spiral, sum over 16 values of z": sums[16],
+        "spiral, integral over z": integral}
+for ax, (title, q) in zip(axes[1], maps.items()):
     ax.imshow(np.sqrt(q).reshape(112, 112), origin="lower", extent=(-2, 2, -2, 2), cmap="magma")  # sqrt shows faint parts
     ax.set(title=title, xlabel="x1", ylabel="x2")
 figure(fig, "06_mixtures")
 
 # %% [markdown]
 # ## Your turn
-# 1. Halve the variance floor of the digits, then make it ten times larger. Predict which column moves, and for how many Gaussians.
+# 1. Halve the variance floor of the digits, then make it ten times larger. Predict which column moves, and for how many
+#    Gaussians.
 # 2. How many Gaussians would you need for 4,096 bars to get below a total variation of 0.2? Use the bound, then try it.
 # 3. Give the checkerboard 32 components that start at the middles of its lit squares. Why is the error not much better
 #    than from a random start, and what limits it?

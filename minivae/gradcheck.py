@@ -4,10 +4,10 @@ taylor_test asks the same of the remainder of Taylor's formula.
 The first part measures, the second explains. a is the analytic gradient, n the numeric one, u the cotangent.
 """
 
-import contextlib
 import dataclasses
 import inspect
 import itertools
+import math
 import textwrap
 from collections import namedtuple
 
@@ -53,11 +53,10 @@ class Report:
     def __str__(self):
         text = [("", self.title), *(("  ", line) for line in self.lines), *(("  => ", d) for d in self.diagnosis.splitlines())]
         text = [textwrap.fill(line, 79, initial_indent=indent, subsequent_indent="     ") for indent, line in text]
-        if self.worst and not self.ok:
-            text.append(f"  {'worst entries':<24}{'index':<13}{'analytic':>15}{'numeric':>15}{'error':>10}")
-            text += [f"  {e.input[:23]:<24}{str(e.index).replace(' ', '')[:12]:<13}{e.analytic:>15.7g}{e.numeric:>15.7g}"
-                     f"{e.error:>10.1e}" for e in self.worst]
-        return "\n".join(text)
+        table = [("worst entries", "index", "analytic", "numeric", "error")]
+        table += [(e.input, e.index, f"{e.analytic:.7g}", f"{e.numeric:.7g}", f"{e.error:.1e}") for e in self.worst]
+        text += [f"  {name[:23]:<24}{str(i).replace(' ', '')[:12]:<13}{a:>15}{n:>15}{error:>10}" for name, i, a, n, error in table]
+        return "\n".join(text[:-len(table)] if self.ok or not self.worst else text)
 
 
 def check_gradients(f, *inputs, vjp=None, h=1e-5, tol=1e-7, samples=None, rng=None, raise_error=True):
@@ -83,27 +82,26 @@ def check_gradients(f, *inputs, vjp=None, h=1e-5, tol=1e-7, samples=None, rng=No
     TypeError or ValueError if f or the inputs are of the wrong kind. float32 always fails: it can prove nothing.
     """
     rng = np.random.default_rng(0) if rng is None else rng
-    checks, diagnosis, title = [], "", "check_gradients FAILED: nothing could be compared."
+    probe, checks, diagnosis, title = _Probe(f, inputs, vjp), [], "", "check_gradients FAILED: nothing could be compared"
     try:
         with np.errstate(all="ignore"):
-            probe = _Probe(f, inputs, vjp)
             u = probe.cotangent(rng)
             grads = probe.gradient(u)
             checks = [_Check(probe, k, grads[k], u, h, tol, samples, rng) for k in probe.variables]
-            if not all(c.ok for c in checks):
+            bad = [c for c in checks if not c.ok]
+            if bad:
                 again, at_ones = probe.gradient(u), probe.gradient(np.ones_like(u))
-                diagnosis = "\n".join(f"{c.name}: {_diagnose(c, checks, probe, again[c.k], at_ones[c.k])}"
-                                      for c in checks if not c.ok)
+                diagnosis = "\n".join(f"{c.name}: {_diagnose(c, checks, probe, again[c.k], at_ones[c.k])}" for c in bad)
     except _Obstacle as obstacle:
         checks, diagnosis = [], str(obstacle)
     entries = sorted((e for c in checks for e in c.entries()), key=lambda e: -e.error)
-    error = max((c.error.max(initial=0) for c in checks), default=np.inf)
+    error = max((float(c.error.max(initial=0)) for c in checks), default=np.inf)
     if checks:
-        title = (f"check_gradients FAILED for {sum(not c.ok for c in checks)} of {len(checks)} inputs (tol {tol:g})." if diagnosis
-                 else f"check_gradients passed: {len(entries)} derivatives, largest error {error:.1e} (tol {tol:g}).")
-    lines = [c.line() for c in checks]
-    lines += [f"{name}: a constant, not checked" for k, name in enumerate(probe.names) if k not in probe.variables]
-    report = Report(not diagnosis, title, diagnosis, lines, float(error), entries[:5])
+        title = f"check_gradients FAILED for {len(bad)} of {len(checks)} inputs (tol {tol:g})" if bad else \
+            f"check_gradients passed: {len(entries)} derivatives, largest error {_beyond(error)} (tol {tol:g})"
+    done = {c.k: c.line() for c in checks}
+    lines = [f"{name}: {done.get(k, 'a constant, not checked')}" for k, name in enumerate(probe.names) if checks]
+    report = Report(not diagnosis, title, diagnosis, lines, error, entries[:5])
     if raise_error and not report.ok:
         raise GradientError(report)
     return report
@@ -119,37 +117,35 @@ def taylor_test(f, *inputs, rng=None):
     remainders, and a diagnosis that says so if f is affine, has a kink, or the remainder has sunk into rounding.
     """
     rng = np.random.default_rng(0) if rng is None else rng
-    steps = 10.0 ** np.arange(-2, -5.1, -0.5)
+    probe, steps = _Probe(f, inputs), 10.0 ** np.arange(-2, -5.1, -0.5)
     try:
         with np.errstate(all="ignore"):
-            probe = _Probe(f, inputs)
             u = probe.cotangent(rng)
             v = [rng.standard_normal(probe.tensors[k].shape) for k in probe.variables]
-            ahead, behind = (np.array([probe.along(v, sign * h, u) for h in steps]) for sign in (1, -1))
+            moves = lambda h: [(probe.tensors[k].data, ..., h * d) for k, d in zip(probe.variables, v)]
+            ahead, behind = (np.array([np.sum(u.ravel() * (probe.moved(moves(sign * h))[0] - probe.y.ravel())) for h in steps])
+                             for sign in (1, -1))
             grads = probe.gradient(u)
-            rise = sum(np.sum(grads[k] * d) for k, d in zip(probe.variables, v) if grads[k] is not None)
     except _Obstacle as obstacle:
-        return Report(False, "taylor_test FAILED: nothing could be compared.", str(obstacle))
+        return Report(False, "taylor_test FAILED: nothing could be compared", str(obstacle))
+    rise = sum(np.sum(grads[k] * d) for k, d in zip(probe.variables, v) if grads[k] is not None)
     floor = 1e3 * EPS_MACHINE * np.sum(np.abs(u * probe.y)) + 1e-300
-    remainder, bend = np.abs(ahead - steps * rise), np.abs(ahead + behind)  # no gradient, right or wrong, enters bend
-    clear, bent = remainder > floor, bend[:-1] > floor
-    falls = -np.diff(np.log10(np.maximum(bend, floor))) / 0.5
-    slope = np.polyfit(np.log(steps[clear][-4:]), np.log(remainder[clear][-4:]), 1)[0] if clear.sum() > 2 else np.nan
-    if not np.isfinite(remainder).all():
+    remainder, bend = np.abs(ahead - steps * rise), np.maximum(np.abs(ahead + behind), floor)  # bend has no gradient in it
+    clear, falls = remainder > floor, np.diff(np.log(bend)) / np.diff(np.log(steps))
+    slope = np.diff(np.log(remainder[clear][-2:])).sum() / np.log(10**-0.5) if clear.sum() > 1 else np.nan
+    ok, diagnosis = bool(slope > 1.9), "" if slope > 1.9 else "the gradient is wrong: check_gradients says in which entries"
+    if not np.isfinite(bend).all():
         ok, diagnosis = False, "f is not finite within 0.01 of its inputs: move them away from the edge of its domain"
-    elif (bent & ((falls > 6) | (falls < 1.7) & (bend[1:] > floor))).any():
-        ok, diagnosis = False, ("f has a kink near its inputs, for its second difference does not fall as h^2: use a smooth f, "
-                                "with tanh or softplus for relu")
-    elif clear.sum() > 2:
-        ok, diagnosis = slope > 1.9, "" if slope > 1.9 else "the gradient is wrong: check_gradients says in which entries"
-    elif floor < 1e-5 * steps[~clear][0] * abs(rise) or not (ahead.any() or rise):
-        ok, diagnosis = True, "f is affine along v: it has no remainder, and its gradient is right" if not clear.any() else \
-            "the remainder has sunk into rounding at once: f is nearly affine, and its gradient right to 1e-5 at least"
-    else:
-        ok, diagnosis = False, "the remainder has sunk into rounding, and so has what the gradient predicts: nothing is shown"
-    title = f"taylor_test {'passed' if ok else 'FAILED'}" + (f": the remainder falls as h^{slope:.3f}" if clear.sum() > 2 else "")
+    elif falls.max() > 6 or (falls[bend[1:] > floor][-1:] < 1.7).any():
+        ok, diagnosis = False, "f has a kink nearby, for its second difference does not fall as h^2: use tanh or softplus for relu"
+    elif np.isnan(slope):
+        ok = bool(floor < 1e-5 * steps[~clear][0] * abs(rise) or not (ahead.any() or rise))
+        diagnosis = "the remainder has sunk into rounding, and so has the rise that g predicts: nothing is shown" if not ok else \
+            "the remainder has sunk into rounding at once, and g is right to 1e-5 or better" if clear.any() else \
+            "f is affine along v: it has no remainder, and g is right"
+    title = f"taylor_test {'passed' if ok else 'FAILED'}" + ("" if np.isnan(slope) else f": the remainder falls as h^{slope:.3f}")
     lines = [f"h = {h:.1e}   remainder {r:.2e}{'' if r > floor else '   (rounding)'}" for h, r in zip(steps, remainder)]
-    return Report(bool(ok), title, diagnosis, lines, steps=steps, remainders=remainder, slope=float(slope))
+    return Report(ok, title, diagnosis, lines, steps=steps, remainders=remainder, slope=float(slope))
 
 
 class _Obstacle(Exception):
@@ -168,19 +164,18 @@ class _Probe:
         if not self.variables:
             raise ValueError("there is no input to differentiate f in: pass arrays, or Tensors with requires_grad=True")
 
+    def arrays(self):
+        return [t.data.copy() for t in self.tensors]  # copies, since code written by hand may write into them
+
     def value(self):
-        if self.vjp is None:
-            with no_grad():
-                y = self.f(*self.tensors)
-        else:
-            y = self.f(*(t.data.copy() for t in self.tensors))  # copies, so that f may write into them
-        if isinstance(y, Tensor) != (self.vjp is None):
-            raise TypeError(f"f returned a {type(y).__name__}: without vjp= it must return one Tensor, made by operations on "
-                            f"its inputs (no .data, no float()); with vjp= it must return a plain array")
-        y = y.data if self.vjp is None else np.asarray(y)
-        if y.dtype.kind != "f":
-            raise TypeError(f"f must return floats, and returned {y.dtype} of shape {y.shape}")
-        return y
+        with no_grad():
+            y = self.f(*(self.tensors if self.vjp is None else self.arrays()))
+        right = isinstance(y, Tensor) == (self.vjp is None)
+        data = np.array(y.data if isinstance(y, Tensor) else y) if right else y  # a copy, for y may be a view of an input
+        if not right or data.dtype.kind != "f":
+            raise TypeError(f"f returned {data.dtype if right else type(y)}: without vjp= it must return one Tensor, made by "
+                            f"operations on its inputs (no .data, no float()); with vjp= an array of floats")
+        return data
 
     def cotangent(self, rng):
         """A random cotangent with no entry near 0, provided that f is one that differences can work with."""
@@ -200,13 +195,11 @@ class _Probe:
     def gradient(self, g):
         """The analytic gradient of sum(g * f) in each input; None where none arrived."""
         if self.vjp is not None:
-            grads = self.vjp(g.copy(), *(t.data.copy() for t in self.tensors))
-            if not isinstance(grads, tuple):
-                grads = tuple(grads) if isinstance(grads, list) and len(self.tensors) > 1 else (grads,)
+            grads = self.vjp(g.copy(), *self.arrays())
+            grads = grads if isinstance(grads, tuple) or isinstance(grads, list) and len(self.tensors) > 1 else (grads,)
             if len(grads) != len(self.tensors):
-                raise _Obstacle(f"vjp returned {len(grads)} gradient(s) for {len(self.tensors)} input(s): it must be a tuple, "
-                                f"with one for each")
-            return [None if a is None else np.asarray(a) for a in grads]
+                raise _Obstacle(f"vjp returned {len(grads)} gradient(s), and there are {len(self.tensors)} inputs")
+            return [None if a is None else np.array(a) for a in grads]
         before = [t.grad for t in self.tensors]
         try:
             for t in self.tensors:
@@ -221,25 +214,27 @@ class _Probe:
             for t, grad in zip(self.tensors, before):
                 t.grad = grad
 
-    def along(self, directions, h, u):
-        """u.(f(x + h v) - f(x)), with all inputs moved at once."""
-        with contextlib.ExitStack() as stack:
-            for k, v in zip(self.variables, directions):
-                stack.enter_context(_moved(self.tensors[k].data, ..., h * v))
-            return np.sum(u * (self.value() - self.y))
+    def moved(self, moves):
+        """f(x + step) with x[where] += step for the (x, where, step) in moves, and the steps as realised, eq. (1.7)."""
+        before = [x[where].copy() for x, where, _ in moves]
+        try:
+            for x, where, step in moves:
+                x[where] += step
+            return self.value().ravel(), [x[where] - old for (x, where, _), old in zip(moves, before)]
+        finally:
+            for (x, where, _), old in zip(moves, before):
+                x[where] = old
 
     def slopes(self, k, where, v, h, cotangents):
-        """Input k moved at `where` along v, v.v = 1: the central difference of c.f for each cotangent c, eq. (1.4), with
-        the realised step, eq. (1.7); the rounding in the first, eq. (1.5); and its two one-sided differences, eq. (1.3)."""
+        """For input k moved at `where` along v, v.v = 1: the central difference of c.f for each cotangent c, eq. (1.4);
+        the rounding in the first of them, eq. (1.5); and the two one-sided differences of the first, eq. (1.3)."""
         x, y, c = self.tensors[k].data, self.y.ravel(), cotangents[0]
-        with _moved(x, where, h * v) as up:
-            high = self.value().ravel()
-        with _moved(x, where, -h * v) as down:
-            low = self.value().ravel()
+        (high, (up,)), (low, (down,)) = (self.moved([(x, where, step * v)]) for step in (h, -h))
         up, down, changed = np.sum(up * v), -np.sum(down * v), high != low
         if not up > 0 < down:
             raise ValueError(f"the step h = {h:g} is lost in the rounding of {x[where]} in {self.names[k]}: pass a larger h")
-        rounding = 4 * EPS_MACHINE * np.sum(np.abs(c * y)[changed if changed.any() else ...]) / (up + down)
+        size = np.abs(c) * np.maximum(np.abs(high), np.abs(low))
+        rounding = 4 * EPS_MACHINE * np.sum(size[changed if changed.any() else ...]) / (up + down)
         return cotangents @ (high - low) / (up + down), rounding, c @ (high - y) / up, c @ (y - low) / down
 
 
@@ -252,20 +247,23 @@ def _as_tensor(i, x, by_hand):
     if by_hand:
         raise TypeError(f"with vjp=, f and vjp work on plain arrays: pass input {i} as its .data")
     if x.requires_grad and not x.data.flags.writeable:
-        raise ValueError(f"input {i} is read-only (a result of {x.op}?) and cannot be moved by h: pass a leaf of its own, "
-                         f"Tensor(t.data.copy(), requires_grad=True)")
+        raise ValueError(f"input {i} is read-only, being {'the result of ' + x.op if x.op else 'a view'}, and cannot be moved "
+                         f"by h: pass a leaf of its own, Tensor(t.data.copy(), requires_grad=True)")
     return x
 
 
-@contextlib.contextmanager
-def _moved(x, where, step):
-    """Move x[where] by step for a while; gives the step as it came out in floating point."""
-    before = x[where].copy()
-    try:
-        x[where] = before + step
-        yield x[where] - before
-    finally:
-        x[where] = before
+def _noise(steps, walks):
+    """The standard deviation of the noise in f, from its high differences on each side of an entry. They hold little else;
+    the least is taken over the orders, which rids it of curvature, and over the sides, which rids it of a kink."""
+    found = []
+    for s, walk in zip(steps, walks):
+        sides = [[s * j * quotients[side] for j, quotients in enumerate(walk, 1)] for side in (2, 3)]
+        found.append(min(np.sqrt(np.mean(np.diff(side, k) ** 2) / math.comb(2 * k, k)) for side in sides for k in (4, 5, 6, 7)))
+    return np.nan_to_num(sorted(found)[1] or max(found))  # at a small step rounding can hide it, at a large one curvature
+
+
+def _beyond(error):
+    return f"{error:.1e}" if error else "below rounding"
 
 
 class _Check:
@@ -277,26 +275,28 @@ class _Check:
     def __init__(self, probe, k, a, u, h, tol, samples, rng):
         self.k, self.name, self.x, self.missing, self.tol = k, probe.names[k], probe.tensors[k].data, a is None, tol
         self.a, size = np.zeros(self.x.shape) if a is None else a, self.x.size
-        chosen = np.arange(size) if samples is None or samples >= size else np.sort(rng.choice(size, samples, replace=False))
+        chosen = range(size) if samples is None or samples >= size else np.sort(rng.choice(size, samples, replace=False))
         self.index = [tuple(map(int, np.unravel_index(i, self.x.shape))) for i in chosen]
-        self.places = [(index, 1.0) for index in self.index]
-        if len(chosen) < size:
-            self.places += [(..., rng.choice([-1.0, 1.0], self.x.shape) / size**0.5) for _ in range(2)]
+        directions = [rng.choice([-1.0, 1.0], self.x.shape) / size**0.5 for _ in range(2)] if len(chosen) < size else []
+        self.places = [(index, 1.0) for index in self.index] + [(..., v) for v in directions]
         self.unit = u.item() if u.size == 1 else 1.0
         in_first_row = np.arange(u.size) < (u[0].size if u.size and u.ndim else 1)
-        self.cotangents = np.array([u.ravel(), np.ones(u.size), u.ravel() * in_first_row])
+        cotangents = np.array([u.ravel(), np.ones(u.size), u.ravel() * in_first_row])
+        slopes = lambda i, step: probe.slopes(k, *self.places[i], step, cotangents)
 
-        measured = [probe.slopes(k, *place, h, self.cotangents)[:2] for place in self.places]
+        measured = [slopes(i, h)[:2] for i in range(len(self.places))]
         self.n = np.array([n for n, _ in measured]).reshape(-1, 3).T
         self.noise = np.array([rounding for _, rounding in measured])
-        self.error, (self.kink, self.unsettled) = np.full(len(measured), np.inf), np.zeros((2, len(measured)), bool)
+        self.error, (self.kink, self.outside, self.unsettled) = np.full(len(measured), np.inf), np.zeros((3, len(measured)), bool)
         self.ok = self.right_shape = self.a.shape == self.x.shape
         if self.right_shape:
             self.at = np.array([np.sum(self.a[where] * v) for where, v in self.places])
             self.compare()
-            doubtful = np.flatnonzero((self.error > tol) | (self.noise > TOO_COARSE * self.size))
-            for i in doubtful[np.argsort(-self.error[doubtful])][:200]:
-                self.refine(i, probe, h)
+            doubtful, still = np.flatnonzero((self.error > tol) | (self.noise > TOO_COARSE * self.size)), 0
+            for done, i in enumerate(doubtful[np.argsort(-self.error[doubtful])]):
+                if still == 10 or done > 10 and self.error[i] <= tol:
+                    break  # 10 are evidence enough
+                still += self.refine(i, h, slopes)
             self.compare()
             self.ok = not (self.unsettled | (self.error > tol)).any()
 
@@ -307,23 +307,27 @@ class _Check:
         beyond = np.maximum(np.abs(self.at - self.n[0]) - self.noise, 0)
         self.error = np.where(beyond == 0, 0, np.nan_to_num(beyond / self.size, nan=np.inf))
 
-    def refine(self, i, probe, h):
-        """Replace n by the most certain of three extrapolations, each from two steps; look for noise, and for a kink."""
+    def refine(self, i, h, slopes):
+        """Replace n by the most certain of three extrapolations, each from two steps; look for noise, a jump and a kink.
+        Returns whether a and n still differ."""
+        steps = (h, h / 32, 32 * h)
+        walks = [[slopes(i, j * s) for j in range(1, 11)] for s in steps]
+        noise = max(_noise(steps, walks), walks[0][0][1] * h / 2)
         tries = []
-        for s in (h, h / 32, 32 * h):
-            near, rounding, *sides = probe.slopes(self.k, *self.places[i], s, self.cotangents)
-            far = probe.slopes(self.k, *self.places[i], 2 * s, self.cotangents)[0]
-            tries.append((abs(near[0] - far[0]) + rounding, rounding, (4 * near - far) / 3, *sorted(sides)))
-        (doubt, _, _, low, high), (_, rounding, (small, *_), small_low, small_high), large = tries
-        # Where f has the precision of float64, what a small step finds lies between the slopes on both sides of a larger one.
-        noisy = max(low - small, small - high) > high - low + doubt + 10 * rounding
-        doubt, _, n, *_ = large if noisy else min(tries, key=lambda t: np.nan_to_num(t[0], nan=np.inf))
-        self.n[:, i], self.noise[i] = n, 10 * doubt if noisy else doubt
-        self.unsettled[i] = noisy and self.noise[i] > TOO_COARSE * self.size[i]
-        # At a kink, eq. (1.12), those two slopes do not come together in proportion to the step.
-        gap = high - low
-        smooth = gap < 1e-3 * self.size[i] or gap / 64 < small_high - small_low < gap / 16
-        self.kink[i] = not (noisy or smooth) and abs(self.at[i] - n[0]) > doubt and low <= self.at[i] + gap / 1e3 <= high + gap / 500
+        for s, ((near, rounding, *_), (far, *_), *_) in zip(steps, walks):
+            doubt = abs(near[0] - far[0]) + rounding + 20 * noise / s
+            tries.append((np.nan_to_num(doubt, nan=np.inf), (4 * near - far) / 3))
+        self.noise[i], self.n[:, i] = min(tries, key=lambda t: t[0])
+        # The slopes on the two sides: where f is smooth they come together with the step, at a kink, eq. (1.12), they do not.
+        (_, rounding, *slope), (_, _, *closer) = walks[0][0], walks[1][0]
+        gap, smaller = np.ptp(slope), np.ptp(closer)
+        noisy, jump = noise / h > 2e6 * rounding, smaller > 4 * gap + 400 * noise / h  # noisy: beyond 1e-9 of the value of f
+        apart = abs(self.at[i] - self.n[0, i])
+        self.unsettled[i] = min(self.noise[i] / TOO_COARSE, apart / self.tol) > self.size[i] and (noisy or jump)
+        self.kink[i] = gap > 1e-3 * self.size[i] + 20 * noise / h and not (gap / 64 < smaller < gap / 16 or self.unsettled[i]) \
+            and apart > self.noise[i]
+        self.outside[i] = self.kink[i] and not min(slope) <= self.at[i] + gap / 1e3 <= max(slope) + gap / 500
+        return apart > self.noise[i] + self.tol * self.size[i]
 
     def entries(self):
         where = [*self.index, *["direction"] * (len(self.places) - len(self.index))] if self.right_shape else []
@@ -331,11 +335,10 @@ class _Check:
                 for j, i in enumerate(where)]
 
     def line(self):
-        checked = f"{self.x.size} entries" if len(self.index) == len(self.places) else \
-            f"{len(self.index)} of {self.x.size} entries and 2 directions"
-        found = "of another shape" if not self.right_shape else f"{np.sum(self.error > self.tol)} differ" if not self.ok else \
-            "all zero, for f does not change with it" if self.x.size and not self.at.any() else f"error {self.error.max(initial=0):.1e}"
-        return f"{self.name}, shape {self.x.shape}: {checked}, {found}"
+        some = f"{len(self.index)} of " * (len(self.index) < self.x.size)
+        found = "all wrong" if not self.right_shape else f"{np.sum(self.error > self.tol)} wrong" if not self.ok else \
+            "all zero, for f does not change with it" if self.x.size and not self.at.any() else f"error {_beyond(self.error.max(initial=0))}"
+        return f"shape {self.x.shape}, {some}{self.x.size} entries{' and 2 directions' if some else ''}, {found}"
 
 
 # From here on: what a and n look like where they differ. A pattern is named only if it explains the difference to within 1 %
@@ -351,22 +354,23 @@ def _diagnose(c, checks, probe, again, at_ones):
     if not c.missing and not np.array_equal(again, c.a, equal_nan=True):
         return "the gradient changes from call to call, though f does not: fresh noise is drawn on the way back"
     if not c.right_shape:
-        shape, alike = c.x.shape, all(k in (1, n) for k, n in zip(c.x.shape[::-1], c.a.shape[::-1]))
+        shape, copied = c.x.shape, all(k in (1, n) for k, n in zip(c.x.shape[::-1], c.a.shape[::-1]))
         return f"its gradient has shape {c.a.shape}, and the input {shape}" + (
             ": is it transposed?" if c.a.T.shape == shape else ": does it want a reshape?" if c.a.size == c.x.size else
-            ": was it not summed over the axes along which the input is broadcast?" if alike and c.a.size > c.x.size else "")
+            ": was it not summed over the axes along which the input is broadcast?" if copied and c.a.size > c.x.size else "")
     for what, values in ("analytic", c.at), ("numeric", c.n[0]):
         if not np.isfinite(values).all():
             return f"{np.sum(~np.isfinite(values))} of {len(values)} {what} derivatives are NaN or infinite"
     m, wrong, found = len(c.index), (c.error > c.tol) & ~c.kink, []
     if c.unsettled.any():
-        wrong = np.abs(c.at - c.n[0]) > 10 * c.noise.max()
-        found.append(f"the numeric gradient does not settle at any step (uncertain by {c.noise.max() / 10:.0e}): part of f "
+        wrong = np.abs(c.at - c.n[0]) > 10 * c.noise.max()  # what is wrong in spite of the noise
+        found.append(f"the numeric gradient does not settle at any step (uncertain by {c.noise.max():.0e}): part of f "
                      f"computes in float32, or stops at a tolerance, or jumps")
     elif c.kink.any():
         where = (*c.index, "a direction")[min(np.flatnonzero(c.kink)[0], m)]
-        found.append(f"right except at a kink: {c.kink.sum()} derivative(s), such as at {where}, are taken where f has none, and "
-                     f"the analytic value lies within the slopes on either side. Move the input away from there")
+        found.append(f"{'' if wrong.any() or c.outside.any() else 'right except '}at a kink: f has no derivative at {c.kink.sum()} "
+                     f"place(s), such as {where}, where the analytic value lies {'outside' if c.outside.any() else 'within'} the "
+                     f"slopes on either side. Move the input away from there")
     if wrong[:m].any():
         found.append(_pattern(c, wrong[:m], checks, probe, at_ones))
     elif wrong.any():
@@ -395,24 +399,25 @@ def _pattern(c, wrong, checks, probe, at_ones):
                 break
     if found:
         return ("" if telling.sum() > 1 else "only one entry tells, so this is a guess: ") + " or ".join(found[:3])
+    # Otherwise some rows, columns or entries are wrong; these are listed if they are few.
     right, part = telling & ~wrong, ""
+    listed = lambda which: ", ".join(str(i) for i, w in zip(index, which) if w)
+    if right.any() and min(wrong.sum(), right.sum()) < 5:
+        part = f"right but for entry {listed(wrong)}" if wrong.sum() < 5 else f"wrong but for entry {listed(right)}"
     for axis, word in enumerate(["row", "column"] if c.x.ndim == 2 else []):
         bad, good = (sorted({i[axis] for i, w in zip(index, which) if w}) for which in (wrong, right))
         if good and not set(bad) & set(good):
-            part = part or f"{word} {str(bad)[1:-1]} wrong, {word} {str(good)[1:-1]} right"
-    if right.any() and not part and wrong.sum() <= 4:
-        part = f"right but for entry {', '.join(str(i) for i, w in zip(index, wrong) if w)}"
+            part = f"{word} {str(bad)[1:-1]} wrong, {word} {str(good)[1:-1]} right"
     if part:
         ratio = _times(a[wrong], n[wrong], fine) if wrong.sum() > 1 else None
-        return part + ("" if ratio is None else f"; there {_factor(ratio, probe)}")
-    ratio = (a / n)[np.abs(n) > 1e-3 * size]
-    return (f"no known pattern fits: {wrong.sum()} of {len(wrong)} entries are wrong, with analytic / numeric from "
-            f"{ratio.min():.3g} to {ratio.max():.3g}; check the steps of f one at a time")
+        return part + ("; there it is zero" if not a[wrong].any() else f"; there {_factor(ratio, probe)}" if ratio else "")
+    return (f"no known pattern fits: {wrong.sum()} of {len(wrong)} entries are wrong, and analytic and numeric are correlated by "
+            f"{np.corrcoef(a, n)[0, 1]:.2f}; check the steps of f one at a time")
 
 
 def _candidates(c, checks, at_ones, probe, use, index):
     """Hypotheses (text, b, t, least), each that b is a constant times t; the constant is 1 where the text does not use it.
-    least: the number of telling entries that it needs, if nothing was found before; 1: always try it; 0: and stop there."""
+    least: the telling entries that it needs, if nothing was found before; 1: try it anyway; 0: if it fits, try no other."""
     a, (n, n_at_ones, n_first_row) = c.at[use], c.n[:, use]
     pick = lambda values: np.array([values[i] for i in index])
     yield "the upstream gradient g is not used: multiply by it", a, n_at_ones, 0
@@ -428,8 +433,8 @@ def _candidates(c, checks, at_ones, probe, use, index):
             theirs = np.array([c.a[i] for i in other.index])
             yield f"it is the gradient of {other.name}: were two gradients swapped?", theirs, other.n[0, :len(theirs)], 1
     # Where the cotangent is all ones, a constant added to an elementwise derivative is still a constant.
-    excess, constant = pick(at_ones) - n_at_ones, np.ptp(n) < 1e-6 * np.abs(n).max()
-    yield "analytic - numeric is {c} throughout: a constant term is missing, or too many", excess, np.ones(len(a)), 2 - constant
+    excess, constant, at = pick(at_ones) - n_at_ones, np.ptp(n) < 1e-6 * np.abs(n).max(), "at g = 1, " * (probe.y.size > 1)
+    yield at + "analytic - numeric is {c} throughout: a constant term is missing, or too many", excess, 1 + 0 * a, 2 - constant
     for name, values in [*zip(probe.names, (t.data for t in probe.tensors)), ("f", probe.y)]:
         for text, function in SUSPECTS.items() if values.shape == c.x.shape else ():
             q, text = pick(function(values)), text.format(name)
@@ -437,7 +442,7 @@ def _candidates(c, checks, at_ones, probe, use, index):
             least = 3 if len(counts) > 2 else 6 if len(counts) == 2 and min(counts) > 1 else np.inf
             yield f"a factor {text} is missing (numeric = {{times}}{text} analytic)", n, q * a, least
             yield f"a factor {text} is too many (analytic = {{times}}{text} numeric)", a, q * n, least
-            yield f"analytic - numeric is {{times}}{text}: a term is missing, or too many", excess, q, least
+            yield f"{at}analytic - numeric is {{times}}{text}: a term is missing, or too many", excess, q, least
 
 
 def _times(b, t, fine):
@@ -453,13 +458,11 @@ def _is(c, value):
 def _factor(c, probe):
     """A constant factor in words, with every explanation that its value allows."""
     shapes = [*zip(probe.names, (t.shape for t in probe.tensors)), ("f", probe.y.shape)]
-    axes = {k: f"axis {i} of {name}" for name, shape in shapes[::-1] for i, k in enumerate(shape) if k > 1}
+    axes = {k: f"axis {i} of {name}" for name, shape in shapes[::-1] for i, k in [*enumerate(shape)][::-1] if k > 1}
     lengths = {j * k: f"{a} times {b}" for (j, a), (k, b) in itertools.combinations_with_replacement(axes.items(), 2)} | axes
     known = [(2, "a 1/2 forgotten?"), (0.5, "a 1/2 too many, or a 2 forgotten?")]
     known += [(k, f"a sum where a mean is meant? {k} is {where}") for k, where in lengths.items()]
     known += [(1 / k, f"a mean where a sum is meant? {k} is {where}") for k, where in lengths.items()]
-    hints = [text for value, text in known if _is(abs(c), value)]
-    if _is(-c, 1):
-        return "the sign is flipped"
-    return (f"{'the sign is flipped and ' if c < 0 else ''}every entry is {c:.6g} times the numeric one "
-            f"({'; or '.join(hints) or 'a constant forgotten, or counted twice?'})")
+    hints = "; or ".join(text for value, text in known if _is(abs(c), value)) or "a constant forgotten, or counted twice?"
+    return "the sign is flipped" if _is(-c, 1) else \
+        f"{'the sign is flipped and ' if c < 0 else ''}every entry is {c:.6g} times the numeric one ({hints})"

@@ -1,0 +1,6 @@
+"""A solution of exercise 3, unbroadcast."""
+
+
+def unbroadcast(g, shape):
+    g = g.sum(axis=tuple(range(g.ndim - len(shape))))  # eq. (2.18): the axes that were added
+    return g.sum(axis=tuple(i for i, n in enumerate(shape) if n == 1), keepdims=True)  # and those that were stretched
