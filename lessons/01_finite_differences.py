@@ -175,6 +175,8 @@ claim("-", "the remainder falls as h^2 for a right gradient, and as h for one th
 # Numbers that differ are a poor hint. Many mistakes leave a pattern, though: all entries off by one factor, the right
 # entries in the wrong places. mv.check_gradients draws u at random and looks for such patterns. Three gradients written by
 # hand follow, passed as vjp= (a function of u, here g, and the inputs). Find the mistake in each before you read on.
+#
+# Exercises that answer back: [ex01_numerical_derivative](exercises/ex01_numerical_derivative.py).
 
 # %%
 def draw(seed):

@@ -248,6 +248,8 @@ print("mv.dense sums, so the gradient of the bias has shape", bias.grad.shape)
 # What backward() walks along is no more than this: each result knows its operation (t.op) and the tensors that it sends a
 # gradient to (t._parents). The figure shows the three orders on c = b + b, and the graph of a small network's loss. The
 # data x are not in it: nobody asked for their gradient.
+#
+# Exercises that answer back: [ex02_backward_order](exercises/ex02_backward_order.py), [ex03_unbroadcast](exercises/ex03_unbroadcast.py).
 
 # %%
 def parents(t):

@@ -248,6 +248,8 @@ print("Last column: ten layers of 64 units with the same factor per layer, train
 # **(c)** 0.01^2 is far too small: each layer divides the mean square by 67, so after ten layers next to nothing of the input
 # is left, and next to nothing of the gradient on the way back, which takes the same factors. What counts is the factor per
 # layer: its tenth power must be near 1.
+#
+# Exercises that answer back: [ex04_dense_rule](exercises/ex04_dense_rule.py), [ex06_adam_step](exercises/ex06_adam_step.py).
 
 # %%
 ratio = {name: float(np.median(sums[:, -1]) / p[-1]) for name, (sums, p, _) in profile.items()}

@@ -4,7 +4,7 @@
 Squeezes digits and drawn moons into a few numbers and back, then decodes the points in between. Of the moons every true
 picture is known, so the essay's story of the full moon, the half moon and the garbage between them can be put to the test.
 
-Takes about 15 s; needs nothing but minivae. If MNIST is at hand one more measurement is made, in 10 s.
+Takes about 20 s; needs nothing but minivae. If MNIST is at hand one more measurement is made, in 5 s.
 """
 
 from statistics import NormalDist
@@ -240,18 +240,19 @@ line = [train(VAE, 256, 1, 1000, seed, hidden=(64, 64)) for seed in range(3)]
 learned = [codes(m, x)[:, 0] for m in line]
 learned = [c * np.sign(c[-1] - c[0]) for c in learned]  # which end is positive is chance
 correlation = [np.corrcoef(c, quantile(f))[0, 1] for c in learned]
-slope = [np.polyfit(quantile(f), c, 1)[0] for c in learned]
+slope, at_half = np.array([np.polyfit(quantile(f), c, 1) for c in learned]).T  # the quantile of 0.5 is 0
 found = [phases[distances(between(m, x[24], x[48], [0.5]), every_moon).argmin()] for m in line]
 expected = NormalDist().cdf(quantile(f[48]) / 2)
 print("\nVAE with one number, three seeds: the code against the normal quantile of the phase")
-print("  correlation " + "  ".join(f"{r:.4f}" for r in correlation) + "   slope " + "  ".join(f"{b:.2f}" for b in slope))
+print("  correlation " + "  ".join(f"{r:.4f}" for r in correlation) + "   slope " + "  ".join(f"{b:.2f}" for b in slope)
+      + "   code of the half moon " + "  ".join(f"{c:.2f}" for c in at_half))
 print(f"  halfway between the codes of phases 0.50 and 0.98 (mean 0.74, by the quantile {expected:.2f}) it decodes phase "
       + "  ".join(f"{p:.2f}" for p in found))
 claim("-", "one latent, phases spread evenly: the VAE's code is the normal quantile of the phase",
-      f"correlation {min(correlation):.3f}, slope {np.mean(slope):.2f}; halfway between 0.50 and 0.98 it shows phase "
-      f"{np.mean(found):.2f}, where the quantile says {expected:.2f} (tol 0.06)",
+      f"correlation {min(correlation):.3f}, slope {np.mean(slope):.2f}, half moon at {np.mean(at_half):.2f}; halfway between "
+      f"0.50 and 0.98 it shows phase {np.mean(found):.2f}, where the quantile says {expected:.2f} (tol 0.2)",
       "holds if the network keeps the phases in order, and up to the scale of the code",
-      min(correlation) > 0.99 and abs(np.mean(found) - expected) < 0.04)
+      min(correlation) > 0.99 and abs(np.mean(at_half)) < 0.25 and abs(np.mean(found) - expected) < 0.04)
 
 # %%
 def sheet(ax, rows, title):
@@ -287,6 +288,10 @@ figure(fig, "04_autoencoder")
 #    code still keep the phases in order? What do you expect of its midpoint where it does not?
 # 2. Predict the halfway row of a VAE that has seen three moons (0.5, 0.75, 1); then of one that has seen all phases but
 #    those between 0.65 and 0.85.
-# 3. Draw codes for the digits of the first part from a Gaussian fitted to the autoencoder's codes, with 2 and with 16
+# 3. Let the phases be squares of uniform numbers, so that thin moons are common. Which code will the one-number VAE give
+#    the half moon? (A share of sqrt(0.5) of the moons is thinner.) Then train it.
+# 4. Draw codes for the digits of the first part from a Gaussian fitted to the autoencoder's codes, with 2 and with 16
 #    numbers. When does a Gaussian stop fitting?
+#
+# Exercises that answer back: [ex05_cross_entropy](exercises/ex05_cross_entropy.py).
 show(args)

@@ -4,7 +4,7 @@
 Adds noise to an autoencoder's codes, of fixed and of learned size, and watches how training escapes it. Then takes the
 VAE's second loss apart: one half stops one way out, the other half the other.
 
-Takes about 15 s; needs nothing but minivae.
+Takes about 20 s; needs nothing but minivae.
 """
 
 import matplotlib.pyplot as plt

@@ -4,7 +4,7 @@
 Fits mixtures with EM to densities on a line, in the plane and to digits, and measures how the error falls with the number
 of components, and where 512 are not enough. Then lets the components become a continuum, which is a decoder.
 
-Takes about 10 s; needs nothing but minivae.
+Takes about 15 s; needs nothing but minivae.
 """
 
 from statistics import NormalDist
@@ -270,4 +270,6 @@ figure(fig, "06_mixtures")
 # 3. Give the checkerboard 32 components that start at the middles of its lit squares. Why is the error not much better
 #    than from a random start, and what limits it?
 # 4. Make mean(z) and sd(z) of your own for the ring 1.2 < r < 1.4. Which sum over K values of z is the first without beads?
+#
+# Exercises that answer back: [ex07_em_step](exercises/ex07_em_step.py).
 show(args)

@@ -188,6 +188,8 @@ print(f"\nMean gradient of E[z^2] in logvar: drawn once {np.mean([pathwise(squar
 # **(c)** Zero: E[f'(z) eps'] = E[f'(z)] E[eps'] = 0 when eps' has nothing to do with z. So the decoder's complaint about the
 # noise never arrives, only the KL speaks for logvar, and it wants s = 1. A VAE with this bug trains, its loss falls, and its
 # noise stays at that of the prior. In the healthy one we also compare the two gradients of the decoder's nll in mu.
+#
+# Exercises that answer back: [ex08_reparameterize](exercises/ex08_reparameterize.py).
 
 # %%
 class DrawnTwice(mv.VAE):

@@ -314,6 +314,8 @@ figure(fig, "14_conditional_vae")
 # 2. Give the 8-latent model hidden layers (300, 300). Do right and ceiling rise together?
 # 3. Draw with half of the noise, z = mu^y + eps/2. What happens to the share of right digits? And what do the draws lose?
 # 4. `ToldDecoder` with no latents to speak of: 1 latent. What can it draw, and what does the bound say?
+#
+# Exercises that answer back: [ex10_class_kl](exercises/ex10_class_kl.py).
 
 # %%
 show(args)

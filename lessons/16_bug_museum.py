@@ -388,6 +388,8 @@ print("Key to the first figure: " + ", ".join(f"{letter} {NAMES[kind]}" for lett
 # 3. Exhibit 6 with batches of 32: what happens, and when? And with the last batch of an epoch that does not divide by 64?
 # 4. On these digits exhibit 8 never goes off, for no pixel is 1 in all of them. Train it on 1 - np.round(train), black on
 #    white, with lr=0.02: after how many epochs does it stop? Does log(p + 1e-8), a common cure, pass `large_logits`?
+#
+# Exercises that answer back: [ex13_repair](exercises/ex13_repair.py).
 
 # %%
 show(args)

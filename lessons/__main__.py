@@ -45,8 +45,7 @@ def run(lesson, write):
         path = Path(folder) / "claims"
         path.touch()
         env = {**os.environ, "MINIVAE_CLAIMS": str(path), **({"MINIVAE_THUMBNAILS": "1"} if write else {})}
-        if lesson.stem != "17_speed":  # the arrays are small: more threads would mostly wait for one another
-            env.setdefault("OMP_NUM_THREADS", "1")
+        env.setdefault("OMP_NUM_THREADS", "1")  # the arrays are small: more threads would mostly wait for one another
         started = time.perf_counter()
         done = subprocess.run([sys.executable, str(lesson)], env=env, capture_output=True, text=True)
         seconds = time.perf_counter() - started

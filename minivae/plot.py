@@ -1,5 +1,6 @@
 """The figures: each function takes a model or a history and returns a matplotlib Figure; none of them shows it."""
 
+import textwrap
 from math import isqrt
 from statistics import NormalDist
 
@@ -102,15 +103,16 @@ def _grid(rows, title, labels=()):
 
 
 def taylor(report):
-    """The remainder of a taylor_test against the step h, with lines of slope 1 and 2 to compare it with. Raises ValueError
-    for a report of check_gradients, which has no remainder."""
+    """The remainder of a taylor_test against the step h, beside lines of slope 2 (a right gradient) and 1 (a wrong one).
+    Raises ValueError for a report of check_gradients, which has no remainder; one of 0 is drawn at 1e-18."""
     if not len(report.steps):
         raise ValueError("this report has no remainders to draw: pass the one that taylor_test returned")
-    h, remainder = np.asarray(report.steps), np.asarray(report.remainders)
-    fig, ax = plt.subplots(figsize=(5, 4), layout="constrained")
-    ax.loglog(h, np.maximum(remainder, 1e-18), "o-", color=COLOURS[0], label="remainder")
-    for power, style, colour in ((2, "--", COLOURS[2]), (1, ":", COLOURS[1])):
-        ax.loglog(h, max(remainder[0], 1e-18) * (h / h[0]) ** power, style, color=colour, label=f"falls as h^{power}")
-    ax.set(title=report.title.replace("taylor_test ", "Taylor test "), xlabel="step h", ylabel="|f(x + h v) - f(x) - h g.v|")
+    h, remainder = report.steps, np.maximum(report.remainders, 1e-18)
+    fig, ax = plt.subplots(figsize=(5.5, 4), layout="constrained")
+    for power, style, colour in ((2, "--", COLOURS[2]), (1, ":", COLOURS[1])) if np.isfinite(report.slope) else ():
+        ax.loglog(h, remainder[0] * (h / h[0]) ** power, style, color=colour, label=f"falls as h^{power}")
+    ax.loglog(h, remainder, "o", color=COLOURS[0], label="remainder")
+    ax.set(xlabel="step h", ylabel="|f(x + h v) - f(x) - h g.v|")
+    ax.set_title("\n".join([report.title, *textwrap.wrap(report.diagnosis, 64)]), fontsize=10)
     ax.legend()
     return fig
