@@ -175,8 +175,6 @@ claim("-", "the remainder falls as h^2 for a right gradient, and as h for one th
 # Numbers that differ are a poor hint. Many mistakes leave a pattern, though: all entries off by one factor, the right
 # entries in the wrong places. mv.check_gradients draws u at random and looks for such patterns. Three gradients written by
 # hand follow, passed as vjp= (a function of u, here g, and the inputs). Find the mistake in each before you read on.
-#
-# Exercises that answer back: [ex01_numerical_derivative](exercises/ex01_numerical_derivative.py).
 
 # %%
 def draw(seed):
@@ -228,3 +226,5 @@ show(args)
 #    find it in the table.
 # 3. Return g @ W in place of g @ W.T as the gradient of x in x @ W. What does check_gradients say, and why no more?
 # 4. For which u, other than all ones, does the rule 'mean of u for u.y' pass at a given x?
+#
+# Exercises that answer back: [ex01_numerical_derivative](exercises/ex01_numerical_derivative.py).

@@ -248,8 +248,6 @@ print("mv.dense sums, so the gradient of the bias has shape", bias.grad.shape)
 # What backward() walks along is no more than this: each result knows its operation (t.op) and the tensors that it sends a
 # gradient to (t._parents). The figure shows the three orders on c = b + b, and the graph of a small network's loss. The
 # data x are not in it: nobody asked for their gradient.
-#
-# Exercises that answer back: [ex02_backward_order](exercises/ex02_backward_order.py), [ex03_unbroadcast](exercises/ex03_unbroadcast.py).
 
 # %%
 def parents(t):
@@ -313,3 +311,6 @@ show(args)
 # 2. Give Node an exp and a division. Differentiate the sigmoid 1 / (1 + exp(-x)) and compare with y (1 - y).
 # 3. at_once calls itself. What happens with 100,000 additions in a row? Why does youngest_first not mind?
 # 4. In `fit`, take a fresh batch of 20 rows at each step. What does the grown bias learn now?
+#
+# Exercises that answer back: [ex02_backward_order](exercises/ex02_backward_order.py),
+# [ex03_unbroadcast](exercises/ex03_unbroadcast.py).

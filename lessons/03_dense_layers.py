@@ -248,8 +248,6 @@ print("Last column: ten layers of 64 units with the same factor per layer, train
 # **(c)** 0.01^2 is far too small: each layer divides the mean square by 67, so after ten layers next to nothing of the input
 # is left, and next to nothing of the gradient on the way back, which takes the same factors. What counts is the factor per
 # layer: its tenth power must be near 1.
-#
-# Exercises that answer back: [ex04_dense_rule](exercises/ex04_dense_rule.py), [ex06_adam_step](exercises/ex06_adam_step.py).
 
 # %%
 ratio = {name: float(np.median(sums[:, -1]) / p[-1]) for name, (sums, p, _) in profile.items()}
@@ -296,3 +294,6 @@ show(args)
 #    Check it. From which size of the gradient on does it fail, and why there?
 # 3. Turn the ravine by 5 degrees. Is that nearer to 0 or to 45 for Adam?
 # 4. Start all weights at 0. Which gradients of a network with one hidden layer are zero, and do they stay so?
+#
+# Exercises that answer back: [ex04_dense_rule](exercises/ex04_dense_rule.py),
+# [ex06_adam_step](exercises/ex06_adam_step.py).

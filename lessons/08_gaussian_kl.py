@@ -207,8 +207,6 @@ claim("§5.2", "with badly chosen weights the pictures are blurred",
 # has none. The essay looks at the second case only. As long as q stays inside the prior, the KL is the log of how much
 # narrower it is, finite and with a gradient. (With a *normal* prior any uniform q is allowed, eq. (8.17): the Gaussian's
 # KL plus 0.176.) Nor does the KL term win at once: the last row of the table above is a VAE with uniform q and prior.
-#
-# Exercises that answer back: [ex09_kl_rule](exercises/ex09_kl_rule.py).
 
 # %%
 def kl_uniform(a, b, c, d):
@@ -264,3 +262,5 @@ show(args)
 #    latent. Predict its ELBO next to the Gaussian's before you run it.
 # 3. Turn the KL around: KL(N(0, 1), N(mu, s^2)). Which of the three integrals change? What would it charge for s near 0?
 # 4. Compute exp(logvar) - 1 - logvar in float32 at logvar = -1e-4. What is the sign, and what does eq. (8.9) do about it?
+#
+# Exercises that answer back: [ex09_kl_rule](exercises/ex09_kl_rule.py).

@@ -188,8 +188,6 @@ print(f"\nMean gradient of E[z^2] in logvar: drawn once {np.mean([pathwise(squar
 # **(c)** Zero: E[f'(z) eps'] = E[f'(z)] E[eps'] = 0 when eps' has nothing to do with z. So the decoder's complaint about the
 # noise never arrives, only the KL speaks for logvar, and it wants s = 1. A VAE with this bug trains, its loss falls, and its
 # noise stays at that of the prior. In the healthy one we also compare the two gradients of the decoder's nll in mu.
-#
-# Exercises that answer back: [ex08_reparameterize](exercises/ex08_reparameterize.py).
 
 # %%
 class DrawnTwice(mv.VAE):
@@ -270,3 +268,5 @@ show(args)
 # 2. Forget the factor 1/2 in the rule of logvar. Predict what check_gradients says, then what the VAE's noise becomes.
 # 3. In the table for E[z^2], find the constant that leaves the score function the least variance. Why not the mean of f?
 # 4. Replace the step by sigmoid(z / t). Watch the pathwise variance as t goes to 0: where has the jump gone?
+#
+# Exercises that answer back: [ex08_reparameterize](exercises/ex08_reparameterize.py).

@@ -315,8 +315,6 @@ else:
 # busy with other work. One seed, one draw of the test pixels. The training loss still fell by 0.2 nats over the last 10
 # passes, and the test images cost no more than the training images did, so nothing is overfitted yet. How much of the 3.44
 # nats the other 3178 passes would close was not measured.
-#
-# Exercises that answer back: [ex11_importance_bound](exercises/ex11_importance_bound.py), [ex12_active_units](exercises/ex12_active_units.py).
 
 # %%
 blue, red, green, purple, orange = mv.plot.COLOURS[:5]
@@ -351,3 +349,6 @@ show(args)
 # 3. Widen q by 1.5 in place of 2. From which K on is its gap no larger than that of the trained q? Mind the error bars.
 # 4. The bound with K samples is itself a training objective (the IWAE). Write loss = -log_mean_exp(log w) with Tensors for
 #    K = 5 and the two-latent VAE. Is the q it learns wider?
+#
+# Exercises that answer back: [ex11_importance_bound](exercises/ex11_importance_bound.py),
+# [ex12_active_units](exercises/ex12_active_units.py).
