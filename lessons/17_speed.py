@@ -109,7 +109,8 @@ work = {"matrix products": (main.flops, 4 * (11 * n // 4 + 20 * 128 * 784), prod
 print(f"\nThis machine: {peak:.0f} GFLOP/s in a 1024 x 1024 product, {bandwidth:.0f} GB/s in a pass over 680,000 numbers")
 for name, (operations, moved, ms) in work.items():
     bound = min(peak, bandwidth * operations / moved)
-    print(f"  {name:16} {operations / moved:6.2f} operations a byte: {operations / ms / 1e6:6.1f} GFLOP/s of at most {bound:.1f}")
+    print(f"  {name:16} {operations / moved:6.2f} operations a byte: {operations / ms / 1e6:6.1f} GFLOP/s; from memory at most {bound:.1f}")
+print("Adam may pass its limit: it works through the parameters in stretches that stay in the cache for all its passes.")
 
 # %% [markdown]
 # ## The same step, written naively
@@ -178,7 +179,7 @@ for label, hatch, colour, values in zip(labels, ("", "//", "..", "xx"), mv.plot.
 left.set(xlabel="% of the time of one training step", title="where the time goes")
 left.legend(loc="upper center", bbox_to_anchor=(0.45, -0.2), ncol=4, fontsize=9)
 intensity = np.logspace(-2, 3, 100)
-right.loglog(intensity, np.minimum(peak, bandwidth * intensity), color="0.3", label="this machine's limit")
+right.loglog(intensity, np.minimum(peak, bandwidth * intensity), color="0.3", label="limit, from memory")
 for (name, (operations, moved, ms)), mark in zip(work.items(), "os"):
     right.loglog(operations / moved, operations / ms / 1e6, mark, ms=9, label=name)
 right.set(xlabel="operations per byte moved", ylabel="GFLOP/s", title="roofline")
