@@ -51,12 +51,12 @@ class Report:
         return self.ok
 
     def __str__(self):
-        text = [("", self.title), *(("  ", line) for line in self.lines), *(("  => ", d) for d in self.diagnosis.splitlines())]
-        text = [textwrap.fill(line, 79, initial_indent=indent, subsequent_indent="     ") for indent, line in text]
-        table = [("worst entries", "index", "analytic", "numeric", "error")]
-        table += [(e.input, e.index, f"{e.analytic:.7g}", f"{e.numeric:.7g}", f"{e.error:.1e}") for e in self.worst]
-        text += [f"  {name[:23]:<24}{str(i).replace(' ', '')[:12]:<13}{a:>15}{n:>15}{error:>10}" for name, i, a, n, error in table]
-        return "\n".join(text[:-len(table)] if self.ok or not self.worst else text)
+        text = [self.title, *("  " + line for line in self.lines), *("  => " + line for line in self.diagnosis.splitlines())]
+        text = [textwrap.fill(line, 79, subsequent_indent="     ") for line in text]
+        if self.worst and not self.ok:
+            text.append(f"  {'worst entries':<24}{'index':<13}{'analytic':>15}{'numeric':>15}{'error':>10}")
+            text += [f"  {name[:23]:<24}{str(i).replace(' ', '')[:12]:<13}{a:>15.7g}{n:>15.7g}{e:>10.1e}" for name, i, a, n, e in self.worst]
+        return "\n".join(text)
 
 
 def check_gradients(f, *inputs, vjp=None, h=1e-5, tol=1e-7, samples=None, rng=None, raise_error=True):
@@ -82,7 +82,7 @@ def check_gradients(f, *inputs, vjp=None, h=1e-5, tol=1e-7, samples=None, rng=No
     TypeError or ValueError if f or the inputs are of the wrong kind. float32 always fails: it can prove nothing.
     """
     rng = np.random.default_rng(0) if rng is None else rng
-    probe, checks, diagnosis, title = _Probe(f, inputs, vjp), [], "", "check_gradients FAILED: nothing could be compared"
+    probe, checks, diagnosis = _Probe(f, inputs, vjp), [], ""
     try:
         with np.errstate(all="ignore"):
             u = probe.cotangent(rng)
@@ -96,9 +96,9 @@ def check_gradients(f, *inputs, vjp=None, h=1e-5, tol=1e-7, samples=None, rng=No
         checks, diagnosis = [], str(obstacle)
     entries = sorted((e for c in checks for e in c.entries()), key=lambda e: -e.error)
     error = max((float(c.error.max(initial=0)) for c in checks), default=np.inf)
-    if checks:
-        title = f"check_gradients FAILED for {len(bad)} of {len(checks)} inputs (tol {tol:g})" if bad else \
-            f"check_gradients passed: {len(entries)} derivatives, largest error {_beyond(error)} (tol {tol:g})"
+    title = "check_gradients " + ("FAILED: nothing could be compared" if not checks else
+                                  f"FAILED for {len(bad)} of {len(checks)} inputs (tol {tol:g})" if bad else
+                                  f"passed: {len(entries)} derivatives, largest error {_beyond(error)} (tol {tol:g})")
     done = {c.k: c.line() for c in checks}
     lines = [f"{name}: {done.get(k, 'a constant, not checked')}" for k, name in enumerate(probe.names) if checks]
     report = Report(not diagnosis, title, diagnosis, lines, error, entries[:5])
@@ -170,12 +170,10 @@ class _Probe:
     def value(self):
         with no_grad():
             y = self.f(*(self.tensors if self.vjp is None else self.arrays()))
-        right = isinstance(y, Tensor) == (self.vjp is None)
-        data = np.array(y.data if isinstance(y, Tensor) else y) if right else y  # a copy, for y may be a view of an input
-        if not right or data.dtype.kind != "f":
-            raise TypeError(f"f returned {data.dtype if right else type(y)}: without vjp= it must return one Tensor, made by "
+        if isinstance(y, Tensor) != (self.vjp is None) or np.result_type(getattr(y, "dtype", type(y))).kind != "f":
+            raise TypeError(f"f returned {getattr(y, 'dtype', type(y))}: without vjp= it must return one Tensor of floats, made by "
                             f"operations on its inputs (no .data, no float()); with vjp= an array of floats")
-        return data
+        return np.array(y.data if isinstance(y, Tensor) else y)  # a copy, since y may be a view of an input
 
     def cotangent(self, rng):
         """A random cotangent with no entry near 0, provided that f is one that differences can work with."""
@@ -188,8 +186,8 @@ class _Probe:
             raise _Obstacle(f"f is not finite: {np.sum(~np.isfinite(y))} of its {y.size} values are NaN or infinite")
         again = self.value()
         if again.shape != y.shape or np.abs(again - y).max(initial=0) > 1e-12 * np.abs(y).max(initial=0):
-            raise _Obstacle("f gives another value when it is called again: it draws fresh noise at each call (pass the noise "
-                            "in, or make the generator anew inside f), or it changes something that it depends on")
+            raise _Obstacle("f gives another value when it is called again: it draws fresh noise at each call (make the "
+                            "generator anew inside f), or it changes something that it depends on")
         return rng.choice([-1.0, 1.0], y.shape) * rng.uniform(0.5, 1.5, y.shape)
 
     def gradient(self, g):
@@ -239,16 +237,15 @@ class _Probe:
 
 
 def _as_tensor(i, x, by_hand):
+    if isinstance(x, Tensor) and by_hand:
+        raise TypeError(f"with vjp=, f and vjp work on plain arrays: pass input {i} as its .data")
     if not isinstance(x, Tensor):
         if np.asarray(x).dtype.kind != "f":
-            raise TypeError(f"input {i} holds {np.asarray(x).dtype}, and only floats have a gradient: write 1.0 for 1, and let "
-                            f"f take labels and indices from outside")
+            raise TypeError(f"input {i} holds {np.asarray(x).dtype}, which has no gradient: write 1.0 for 1, or keep it out of f's inputs")
         return Tensor(np.array(x), requires_grad=True)
-    if by_hand:
-        raise TypeError(f"with vjp=, f and vjp work on plain arrays: pass input {i} as its .data")
     if x.requires_grad and not x.data.flags.writeable:
-        raise ValueError(f"input {i} is read-only, being {'the result of ' + x.op if x.op else 'a view'}, and cannot be moved "
-                         f"by h: pass a leaf of its own, Tensor(t.data.copy(), requires_grad=True)")
+        raise ValueError(f"input {i} is read-only{f', the result of {x.op},' * bool(x.op)} and cannot be moved by h: pass a leaf "
+                         f"of its own, Tensor(t.data.copy(), requires_grad=True)")
     return x
 
 
@@ -456,13 +453,15 @@ def _is(c, value):
 
 
 def _factor(c, probe):
-    """A constant factor in words, with every explanation that its value allows."""
+    """A constant factor in words, with the explanations that its value allows."""
     shapes = [*zip(probe.names, (t.shape for t in probe.tensors)), ("f", probe.y.shape)]
     axes = {k: f"axis {i} of {name}" for name, shape in shapes[::-1] for i, k in [*enumerate(shape)][::-1] if k > 1}
     lengths = {j * k: f"{a} times {b}" for (j, a), (k, b) in itertools.combinations_with_replacement(axes.items(), 2)} | axes
-    known = [(2, "a 1/2 forgotten?"), (0.5, "a 1/2 too many, or a 2 forgotten?")]
-    known += [(k, f"a sum where a mean is meant? {k} is {where}") for k, where in lengths.items()]
-    known += [(1 / k, f"a mean where a sum is meant? {k} is {where}") for k, where in lengths.items()]
-    hints = "; or ".join(text for value, text in known if _is(abs(c), value)) or "a constant forgotten, or counted twice?"
-    return "the sign is flipped" if _is(-c, 1) else \
-        f"{'the sign is flipped and ' if c < 0 else ''}every entry is {c:.6g} times the numeric one ({hints})"
+    size, whole = abs(c), round(max(abs(c), 1 / abs(c)))
+    hints = [text for value, text in ((2, "a 1/2 forgotten?"), (0.5, "a 1/2 too many, or a 2 forgotten?")) if _is(size, value)]
+    if whole in lengths or whole > 2:
+        kinds = "a sum where a mean is meant", "a mean where a sum is meant"
+        hints += [f"{kind}? {whole} is {lengths.get(whole, 'no axis that is seen here')}"
+                  for kind, value in zip(kinds, (whole, 1 / whole)) if _is(size, value)]
+    return "the sign is flipped" if _is(-c, 1) else ("the sign is flipped and " if c < 0 else "") + \
+        f"every entry is {c:.6g} times the numeric one ({'; or '.join(hints) or 'a constant forgotten, or counted twice?'})"

@@ -462,7 +462,7 @@ def test_names_come_from_the_tensor_or_from_f():
 @pytest.mark.parametrize("call, error, message", [
     (lambda: check_gradients(np.tanh), ValueError, "no input to differentiate"),
     (lambda: check_gradients(np.tanh, Tensor(VECTOR)), ValueError, "no input to differentiate"),
-    (lambda: check_gradients(np.tanh, 1), TypeError, "input 0 holds int64, and only floats"),
+    (lambda: check_gradients(np.tanh, 1), TypeError, "input 0 holds int64, which has no gradient"),
     (lambda: check_gradients(np.tanh, np.arange(3)), TypeError, "write 1.0 for 1"),
     (lambda: check_gradients(np.tanh, VECTOR.astype(np.float16)), TypeError, "float16"),
     (lambda: check_gradients(lambda x: float(x.sum()), VECTOR), TypeError, "f returned <class 'float'>: without vjp="),
