@@ -1,4 +1,5 @@
-"""Every parameter of every model, end to end: the gradient of the loss against finite differences, entry by entry.
+"""Every parameter of every model, end to end: the gradient of the loss against finite differences, entry by entry, and the
+loss itself against its definition, since a wrong loss can have the right gradient for it.
 
 The noise is held fixed by making the generator anew in each call, so that the loss is an ordinary function of the parameters.
 """
@@ -39,8 +40,37 @@ def conditional(*args, **kwargs):
     return mv.ConditionalVAE(*args, n_classes=4, **kwargs)  # one class has no example
 
 
+def loss_by_hand(model, beta=1.0, seed=3):
+    """The same number from the definitions alone, in plain NumPy: eq. (3.4), eq. (10.1) and eq. (10.3)."""
+    rng = np.random.default_rng(11)
+    x, y = rng.random((B, D)), rng.integers(0, 3, B)
+    value = {name: p.data for name, p in model.named_parameters()}
+    activation = {"tanh": np.tanh, "relu": lambda a: a * (a > 0), "softplus": lambda a: np.log(1 + np.exp(a))}[model.config["activation"]]
+
+    def through(name, a):
+        for i in range(len(model.hidden_dims) + 1):
+            a = (activation(a) if i else a) @ value[f"{name}.{i}.weight"] + value[f"{name}.{i}.bias"]
+        return a
+
+    code, kl = through("encoder", x), 0.0
+    if isinstance(model, mv.VAE):
+        mu, logvar = code[:, :Z], code[:, Z:]
+        prior_mu = value["prior_mu"][y] if isinstance(model, mv.ConditionalVAE) else 0.0
+        kl = np.sum((np.exp(logvar) + (mu - prior_mu) ** 2 - 1 - logvar) / 2, axis=1)
+        code = mu + np.sqrt(np.exp(logvar)) * np.random.default_rng(seed).standard_normal((B, Z))
+    out = through("decoder", code)
+    if model.likelihood == "bernoulli":
+        p = 1 / (1 + np.exp(-out))
+        nll = -np.sum(x * np.log(p) + (1 - x) * np.log(1 - p), axis=1)
+    else:
+        variance = np.exp({"shared": value.get("decoder_logvar"), "per_pixel": out[:, D:]}.get(model.variance, model.variance))
+        nll = np.sum(np.log(2 * np.pi * variance) / 2 + (x - out[:, :D]) ** 2 / (2 * variance), axis=1)
+    return np.mean(nll + beta * kl)
+
+
 def check_all(model, **kwargs):
     parameters = model.parameters()
+    np.testing.assert_allclose(objective(model, **kwargs)().item(), loss_by_hand(model, **kwargs), rtol=1e-12)
     report = check_gradients(objective(model, **kwargs), *parameters, h=1e-4)
     assert len(report.lines) == len(parameters) and all(p.grad is None for p in parameters)
     for p, line in zip(parameters, report.lines):
