@@ -81,11 +81,11 @@ class Tensor:
             g = grads.pop(t)
             parents, t._parents = t._parents, None  # None marks a freed node
             for parent, vjp in parents:
-                c = vjp(g)
-                if c is None or np.shape(c) != parent.shape:
+                c, x = vjp(g), parent.data
+                if c is None or np.shape(c) != x.shape:
                     raise ValueError(f"the rule of {t.op} gave a gradient of shape {np.shape(c)} for an input of shape "
-                                     f"{parent.shape}: was a broadcast axis not summed?")
-                c = np.asarray(c, parent.dtype)
+                                     f"{x.shape}: was a broadcast axis not summed?")
+                c = np.asarray(c, x.dtype)
                 if parent._parents == ():
                     # A rule may hand on g itself or a view of it; a leaf's gradient must be an array of its own.
                     _add_to_leaf(parent, c.copy() if c is g or c.base is not None else c)
@@ -231,14 +231,13 @@ def primitive(f):
         inputs = args[0] if args and type(args[0]) in (list, tuple) and any(type(a) is Tensor for a in args[0]) else None
         values = args if inputs is None else (*inputs, *args[1:])
 
-        plain, tensors, needing, dtype = [], 0, [], None
+        plain, tensors, needing, dtype = [], 0, 0, None
         for a in (*values, *kwargs.values()) if kwargs else values:
             if type(a) is Tensor:
                 tensors += 1
-                if a.requires_grad and _recording:
-                    needing.append(a)
+                needing += a.requires_grad
                 a = a.data
-            if type(a) is np.ndarray and a.dtype.kind == "f":  # Python numbers have no say in the dtype
+            if type(a) is np.ndarray and a.dtype is not dtype and a.dtype.kind == "f":  # Python numbers have no say in it
                 if dtype is not None and a.dtype != dtype:
                     raise TypeError(f"{name} got both {dtype} and {a.dtype}: convert one of them first, "
                                     f"for example with x.astype(np.{dtype})")
@@ -254,14 +253,13 @@ def primitive(f):
 
         y, vjps = f(*plain, **kwargs)
         y = np.asarray(y, dtype)  # 0-d results come as NumPy scalars, and from NumPy 1 as float64
-        if not needing:
+        if not (needing and _recording):
             return _result(y, name, ())
-        if any(y is a for a in plain):
-            y = y.view()
+        y = y.view()  # y may be an input itself, which must stay writable
         y.flags.writeable = False
         vjps = (vjps,) if callable(vjps) else vjps
-        parents = tuple((a, vjp) for a, vjp in zip(values, vjps) if type(a) is Tensor and a.requires_grad)
-        if len(parents) < len(needing):
+        parents = [(a, vjp) for a, vjp in zip(values, vjps) if type(a) is Tensor and a.requires_grad]
+        if len(parents) < needing:
             raise TypeError(f"{name} has rules for the gradient of its first {len(vjps)} input(s) only, and a Tensor that "
                             f"needs a gradient stands elsewhere: pass its .data to treat it as a constant")
         return _result(y, name, parents)

@@ -10,7 +10,7 @@ from .vae_ops import bernoulli_nll, gaussian_kl, gaussian_nll, reparameterize, s
 
 def mean_loss(nll, kl, beta=1.0):
     """The loss to minimise, in nats: the batch mean of nll + beta kl, eq. (10.3); no other place takes a batch mean."""
-    return (nll + beta * kl).mean()
+    return (nll + (kl if beta == 1 else beta * kl)).mean()
 
 
 class Autoencoder(Module):
@@ -81,7 +81,7 @@ class Autoencoder(Module):
 
     def terms(self, x, rng=None):
         """(nll, kl), Tensors (B,) in nats. Without noise and prior kl is 0 and rng is not used."""
-        x = self.check_input(x)
+        x = self._array(x)
         return self.nll(self.decode(self.encode(x)), x), Tensor(np.zeros(len(x), self.dtype))
 
     def loss(self, x, rng=None, beta=1.0):
@@ -114,13 +114,16 @@ class Autoencoder(Module):
         mean, logvar = out[0].data, out[1].data
         return mean if rng is None else mean + std(logvar) * rng.standard_normal(mean.shape, self.dtype)
 
+    def _array(self, x):
+        """x, an array or a Tensor, as an array of the model's dtype."""
+        return np.asarray(x.data if isinstance(x, Tensor) else x).astype(self.dtype, copy=False)
+
     def check_input(self, x):
         """x as an array (B, D) of the model's dtype. Raises ValueError for another shape, an empty batch, NaN or infinity
         and, for the Bernoulli likelihood, values outside [0, 1]."""
-        x = np.asarray(x.data if isinstance(x, Tensor) else x)
+        x = self._array(x)
         if x.ndim != 2 or x.shape[1] != self.input_dim or not len(x):
             raise ValueError(f"x has shape {x.shape}, but this model takes (B, {self.input_dim}) with B at least 1")
-        x = x.astype(self.dtype, copy=False)
         low, high = x.min(), x.max()  # NaN comes through min and max
         if not (np.isfinite(low) and np.isfinite(high)):
             row, column = np.argwhere(~np.isfinite(x))[0]
@@ -151,7 +154,7 @@ class VAE(Autoencoder):
         return mean_loss(*self.terms(x, rng), beta)
 
     def _terms(self, x, rng, prior_mu):
-        x = self.check_input(x)
+        x = self._array(x)
         mu, logvar = self.encode(x)
         z = reparameterize(mu, logvar, check_rng(rng).standard_normal(mu.shape, self.dtype))
         return self.nll(self.decode(z), x), gaussian_kl(mu, logvar, prior_mu)

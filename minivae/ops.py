@@ -118,7 +118,7 @@ def _spread(g, x, axis, keepdims):
     """The gradient of a reduction of x over axis, given back its reduced axes and repeated to x's shape."""
     if axis is not None and not keepdims:
         g = np.expand_dims(g, axis)
-    return np.broadcast_to(g, x.shape)
+    return np.full(x.shape, g, x.dtype)
 
 
 @primitive
@@ -128,8 +128,9 @@ def sum(x, axis=None, keepdims=False):
 
 @primitive
 def mean(x, axis=None, keepdims=False):
-    y = np.mean(x, axis=axis, keepdims=keepdims)
-    return y, lambda g: _spread(g, x, axis, keepdims) / (x.size // max(np.size(y), 1))  # eq. (2.20)
+    total = np.sum(x, axis=axis, keepdims=keepdims)
+    n = x.size // max(total.size, 1)
+    return total / n, lambda g: _spread(g / n, x, axis, keepdims)  # eq. (2.20)
 
 
 @primitive
@@ -151,12 +152,10 @@ def broadcast_to(x, shape):
 @primitive
 def getitem(x, index):
     """x[index], by integers, slices, None, ..., boolean masks and integer arrays."""
-    entries = index if isinstance(index, tuple) else (index,)
-    once = all(i is None or i is ... or isinstance(i, (int, np.integer, slice)) for i in entries)
-
     def vjp(g):
-        x_grad = np.zeros_like(x)
-        if once:
+        x_grad = np.zeros(x.shape, x.dtype)
+        entries = index if isinstance(index, tuple) else (index,)
+        if all(isinstance(i, (int, np.integer, slice, type(None), type(...))) for i in entries):
             x_grad[index] = g
         else:
             np.add.at(x_grad, index, g)  # an integer array may name an element twice: its gradients add up, eq. (2.24)

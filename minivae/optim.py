@@ -8,7 +8,7 @@ import numpy as np
 
 
 class Optimizer:
-    """What both share: the flat vectors of parameters and gradients, zero_grad, step, and the errors.
+    """What both share: the flat vector of the parameters, zero_grad, step, and the errors.
 
     state: the names of the flat vectors that an update keeps from step to step; .state maps them to the vectors. A
     subclass has _update(p, g, *state), which changes a stretch of the parameters and of the state in place, given the
@@ -27,35 +27,54 @@ class Optimizer:
             raise ValueError(f"the parameters must be distinct Tensors of one dtype, got {len(self.params)} of "
                              f"{', '.join(map(str, dtypes))}")
         self.flat = np.concatenate([p.data.ravel() for p in self.params])
-        for p, view in zip(self.params, self._views(self.flat)):
-            p.data = view
-        self._g = np.empty_like(self.flat)
-        self._g_views = self._views(self._g)
         self.state = {name: np.zeros_like(self.flat) for name in state}
-        vectors = [self.flat, self._g, *self.state.values()]
-        self._stretches = [[v[i:i + self.stretch] for v in vectors] for i in range(0, self.flat.size, self.stretch)]
-    def _views(self, flat):
+        self._g = np.empty(min(self.stretch, self.flat.size), self.flat.dtype)  # the gradient of one stretch
         ends = np.cumsum([p.size for p in self.params])
-        return [flat[end - p.size:end].reshape(p.shape) for p, end in zip(self.params, ends)]
+        for p, end in zip(self.params, ends):
+            p.data = self.flat[end - p.size:end].reshape(p.shape)
+        self._stretches = [self._cut(start, ends) for start in range(0, self.flat.size, self.stretch)]
+
+    def _cut(self, start, ends):
+        """The stretch of every vector from start on, and the pieces of its gradient: (parameter, slice of it, target)."""
+        stop, pieces = min(start + self.stretch, self.flat.size), []
+        for i, (p, end) in enumerate(zip(self.params, ends)):
+            first = end - p.size
+            if first < stop and start < end:
+                pieces.append((i, slice(max(start - first, 0), stop - first), self._g[max(first - start, 0):end - start]))
+        p, *state = (v[start:stop] for v in (self.flat, *self.state.values()))
+        return pieces, (p, self._g[:p.size], *state)
 
     def zero_grad(self):
         for p in self.params:
             p.grad = None
 
     def step(self):
-        """Change the parameters by one update. Raises RuntimeError, before anything is changed, for a parameter that has
-        no gradient, or whose .data was replaced."""
-        for i, (p, g) in enumerate(zip(self.params, self._g_views)):
+        """Change the parameters by one update. Raises, before anything is changed, RuntimeError for a parameter that has no
+        gradient, or whose .data was replaced, and ValueError for a gradient of another shape."""
+        for i, p in enumerate(self.params):
             if p.grad is None:
                 raise RuntimeError(f"parameter {p.name or i} has no gradient: call loss.backward() between zero_grad() "
                                    f"and step(), and give the optimiser only parameters that the loss depends on")
             if p.data.base is not self.flat:
                 raise RuntimeError(f"parameter {p.name or i} no longer views this optimiser's vector: write into it with "
                                    f"p.data[...] = value, and use one optimiser at a time")
-            g[...] = p.grad
+            if np.shape(p.grad) != p.data.shape:
+                raise ValueError(f"parameter {p.name or i} has shape {p.shape}, but its gradient {np.shape(p.grad)}")
+        grads = [np.reshape(p.grad, -1) for p in self.params]
         self.t += 1
-        for stretch in self._stretches:
-            self._update(*stretch)
+        for pieces, vectors in self._stretches:
+            for i, piece, target in pieces:
+                target[...] = grads[i][piece]
+            self._update(*vectors)
+        if self.t % 100 == 0:
+            self._drop_subnormals()
+
+    def _drop_subnormals(self):
+        """Where the gradient stays 0 (a pixel that is always black, a dead relu) its running mean shrinks by a factor a step
+        until it is stuck at the smallest numbers of all, the subnormal ones, on which a CPU is many times slower. Far
+        too small to move a parameter, what would get there within 100 steps at a factor of 0.9 is set to 0."""
+        for v in self.state.values():
+            v[np.abs(v) < 1e5 * np.finfo(v.dtype).tiny] = 0
 
 
 class SGD(Optimizer):

@@ -64,8 +64,19 @@ def bernoulli_nll(logits, x):
     """
     _same_shape("bernoulli_nll", logits=logits, x=x)
     e = np.exp(-np.abs(logits))
-    nll = np.sum(np.maximum(logits, 0) - logits * x + np.log(1 + e), axis=-1)
-    return nll, lambda g: g[..., None] * ((np.maximum(logits >= 0, e) - x - x * e) / (1 + e))  # eq. (4.6)
+    s = 1 + e
+    nll = np.log(s)
+    nll += np.maximum(logits, 0)
+    nll -= logits * x
+
+    def vjp(g):
+        d = np.maximum(logits >= 0, e)  # s times the sigmoid
+        d -= x
+        d -= x * e
+        d /= s  # sigmoid - x, eq. (4.6)
+        d *= g[..., None]
+        return d
+    return nll.sum(axis=-1), vjp
 
 
 @primitive
