@@ -9,6 +9,7 @@ import contextlib
 import functools
 import inspect
 import itertools
+import operator
 
 import numpy as np
 
@@ -82,10 +83,9 @@ class Tensor:
             parents, t._parents = t._parents, None  # None marks a freed node
             for parent, vjp in parents:
                 c, x = vjp(g), parent.data
-                if c is None or np.shape(c) != x.shape:
+                if c is None or (c := np.asarray(c, x.dtype)).shape != x.shape:
                     raise ValueError(f"the rule of {t.op} gave a gradient of shape {np.shape(c)} for an input of shape "
                                      f"{x.shape}: was a broadcast axis not summed?")
-                c = np.asarray(c, x.dtype)
                 if parent._parents == ():
                     # A rule may hand on g itself or a view of it; a leaf's gradient must be an array of its own.
                     _add_to_leaf(parent, c.copy() if c is g or c.base is not None else c)
@@ -193,7 +193,7 @@ def _oldest_first(root):
         if t._parents and t not in found:
             found.add(t)
             stack += [parent for parent, _ in t._parents]
-    return sorted(found, key=lambda t: t._age)
+    return sorted(found, key=operator.attrgetter("_age"))
 
 
 def _add_to_leaf(leaf, g):

@@ -46,7 +46,7 @@ def gaussian_kl(mu, logvar, prior_mu=0.0):
         raise ValueError(f"gaussian_kl: prior_mu of shape {np.shape(prior_mu)} does not fit mu of shape {mu.shape}: "
                          f"give a number, (Z,) or (B, Z)")
     v_minus_1 = np.expm1(logvar)
-    kl = 0.5 * np.sum(shift * shift + (v_minus_1 - logvar), axis=-1)
+    kl = 0.5 * (shift * shift + (v_minus_1 - logvar)).sum(axis=-1)
     return kl, (lambda g: g[..., None] * shift,                                          # eq. (8.6)
                 lambda g: g[..., None] * (0.5 * v_minus_1),                              # eq. (8.7)
                 lambda g: unbroadcast(-g[..., None] * shift, np.shape(prior_mu)))        # eq. (8.8)
@@ -63,9 +63,11 @@ def bernoulli_nll(logits, x):
     Raises ValueError where the shapes differ.
     """
     _same_shape("bernoulli_nll", logits=logits, x=x)
-    e = np.exp(-np.abs(logits))
-    s = 1 + e
-    nll = np.log(s)
+    e = np.abs(logits)
+    np.negative(e, out=e)
+    np.exp(e, out=e)
+    nll = 1 + e
+    np.log(nll, out=nll)
     nll += np.maximum(logits, 0)
     nll -= logits * x
 
@@ -73,7 +75,7 @@ def bernoulli_nll(logits, x):
         d = np.maximum(logits >= 0, e)  # s times the sigmoid
         d -= x
         d -= x * e
-        d /= s  # sigmoid - x, eq. (4.6)
+        d /= 1 + e  # sigmoid - x, eq. (4.6)
         d *= g[..., None]
         return d
     return nll.sum(axis=-1), vjp
@@ -93,7 +95,7 @@ def gaussian_nll(mean, logvar, x):
         raise ValueError(f"gaussian_nll: logvar of shape {np.shape(logvar)} does not fit x of shape {x.shape}: "
                          f"give a number, (D,) or (B, D)")
     square = (x - mean) * scaled
-    nll = 0.5 * np.sum(np.log(2 * np.pi) + logvar + square, axis=-1)
+    nll = 0.5 * (np.log(2 * np.pi) + logvar + square).sum(axis=-1)
     return nll, (lambda g: g[..., None] * -scaled,                                               # eq. (10.6)
                  lambda g: unbroadcast(g[..., None] * (0.5 * (1 - square)), np.shape(logvar)))   # eq. (10.7)
 
