@@ -9,7 +9,7 @@ import inspect
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import minivae as mv
@@ -102,6 +102,7 @@ def test_remainders_fall_as_the_square_of_the_step(rng):
     for report in (taylor_test(lambda m, s: mv.reparameterize(m, s, c), a, b, rng=rng), taylor_test(mv.gaussian_kl, a, b, c, rng=rng),
                    taylor_test(lambda l: mv.bernoulli_nll(l, x), a, rng=rng),
                    taylor_test(lambda m, s: mv.gaussian_nll(m, s, c), a, b, rng=rng)):
+        assume(report.remainders[0] > 0.3 * report.steps[0] ** 2)  # else the curvature along v nearly vanishes: not a square
         assert report.ok and abs(report.slope - 2) < 0.1, report
 
 
