@@ -6,7 +6,10 @@ machine can do at best, and writes the same step naively to see which lines cost
 minivae, and a machine that is not busy with something else. Ends with an optimiser that gets slower as it learns.
 """
 
+import os
 import time
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # read when NumPy is imported: its matrix products shall use one thread
 
 import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
@@ -21,12 +24,12 @@ args = arguments(__doc__)
 # minivae is written in Python and NumPy, without a compiler of its own. Where does the time of a step go, and how much of
 # it could any other program save?
 #
-# **Predict.** A step of the 784-400-20 VAE on 128 images needs 11 matrix products, about 40 passes over arrays of 128 x 784
+# **Predict.** A step of the 784-400-20 VAE on 128 images needs 11 matrix products, about 60 passes over arrays of 128 x 784
 # or fewer numbers, ten passes over 653,000 parameters, and a graph of 13 nodes in Python. Which of the four takes most of
 # the time? And which takes most for a small net, 64-128-2?
 #
 # Everything here runs on one thread, and what is measured is the processor time of this process, so that a busy machine
-# disturbs little. With two threads the matrix products take half the time, and all other shares grow.
+# disturbs little. With two threads the matrix products take about half as long by the clock, and all other shares grow.
 #
 # Derivation: the products are [eq. (3.1)](derivations.md#eq-3-1) to [eq. (3.3)](derivations.md#eq-3-3), the elementwise
 # part is mostly [eq. (4.5)](derivations.md#eq-4-5) and [eq. (4.6)](derivations.md#eq-4-6), Adam is
@@ -59,7 +62,9 @@ class Step:
         self.opt = mv.Adam(self.model.parameters(), lr=0.0)  # the same work, and the model stays where it is
         self.arrays = {n: np.ones((B, n), dtype) for n in (D, H, 2 * Z, Z)}
         self.sizes = D, H, 2 * Z, Z
-        self.flops = 2 * B * (3 * H * (Z + D) + 3 * H * 2 * Z + 2 * D * H)
+        layers = [(D, H)] * 2 + [(H, 2 * Z), (Z, H), (H, D)] * 3  # products; x itself needs no gradient
+        self.operations = sum(2 * B * n_in * n_out for n_in, n_out in layers)
+        self.bytes = sum(4 * (B * n_in + n_in * n_out + B * n_out) for n_in, n_out in layers)
 
     def whole(self):
         self.opt.zero_grad()
@@ -76,7 +81,7 @@ class Step:
 
 def parts(step):
     """(whole, products, Adam, graph, elementwise) in ms. The graph is timed on a net of the same shape whose arrays hold
-    one number each: what is left is Python. The elementwise part is the rest."""
+    one number each: what is left is Python and the fixed cost of calling NumPy. The elementwise part is the rest."""
     step.whole()
     one = Step(1, 1, 1, 1)
     whole, products, adam, tiny, tiny_adam = milliseconds(step.whole, step.products, step.opt.step, one.whole, one.opt.step)
@@ -86,7 +91,7 @@ def parts(step):
 
 nets = {"784-400-20, 128 images": Step(784, 400, 20, 128), "64-128-2, 64 images": Step(64, 128, 2, 64)}
 found = {name: parts(step) for name, step in nets.items()}
-labels = ("matrix products", "Adam", "graph (Python)", "elementwise")
+labels = ("matrix products", "Adam", "graph and calls", "elementwise")
 print("Shares of one training step (forward, backward, Adam), float32:")
 for name, (whole, *rest) in found.items():
     print(f"  {name:24} {whole:6.2f} ms: " + ", ".join(f"{label} {100 * t / whole:.0f} %" for label, t in zip(labels, rest)))
@@ -94,22 +99,23 @@ for name, (whole, *rest) in found.items():
 # %% [markdown]
 # ## The roofline
 # A machine has two limits: how many operations it can do each second, and how many bytes it can move. A piece of work with
-# few operations per byte is bound by the second limit however clever its code. Both limits measured here and now:
+# few operations per byte is bound by the second limit however clever its code. Both are measured here and now, the second
+# with arrays as long as the parameters are: the level of the memory that holds these sets it.
 
 # %%
 big, long = np.ones((1024, 1024), np.float32), np.ones(653_000, np.float32)
 out = np.empty_like(long)
-peak_ms, copy_ms = milliseconds(lambda: big @ big, lambda: np.multiply(long, 0.5, out=out))
-peak, bandwidth = 2 * 1024**3 / peak_ms / 1e6, 2 * long.nbytes / copy_ms / 1e6  # GFLOP/s, GB/s
+peak_ms, pass_ms = milliseconds(lambda: big @ big, lambda: np.multiply(long, 0.5, out=out))
+peak, bandwidth = 2 * 1024**3 / peak_ms / 1e6, 2 * long.nbytes / pass_ms / 1e6  # GFLOP/s, GB/s
 main = nets["784-400-20, 128 images"]
-n = sum(p.size for p in main.model.parameters())
+count = sum(p.size for p in main.model.parameters())
 whole, products, adam, graph, elementwise = found["784-400-20, 128 images"]
-work = {"matrix products": (main.flops, 4 * (11 * n // 4 + 20 * 128 * 784), products),  # operations, bytes, ms
-        "Adam": (10 * n, 4 * 26 * n, adam)}
+work = {"matrix products": (main.operations, main.bytes, products),  # operations, bytes, ms
+        "Adam": (10 * count, 4 * 26 * count, adam)}  # ten passes read or write 24 numbers a parameter, gathering the gradient 2
 print(f"\nThis machine: {peak:.0f} GFLOP/s in a 1024 x 1024 product, {bandwidth:.0f} GB/s in a pass over 653,000 numbers")
 for name, (operations, moved, ms) in work.items():
     bound = min(peak, bandwidth * operations / moved)
-    print(f"  {name:16} {operations / moved:6.2f} operations a byte: {operations / ms / 1e6:6.1f} GFLOP/s; from memory at most {bound:.1f}")
+    print(f"  {name:16} {operations / moved:6.2f} operations a byte: {operations / ms / 1e6:6.1f} GFLOP/s; the limit is {bound:.1f}")
 print("Adam may pass its limit: it works through the parameters in stretches that stay in the cache for all its passes.")
 
 # %% [markdown]
@@ -150,17 +156,17 @@ nll_ms, naive_nll_ms, adam_ms, naive_adam_ms, single_ms, double_ms = millisecond
 pairs = {"cross-entropy and gradient": (nll_ms, naive_nll_ms), "Adam": (adam_ms, naive_adam_ms),
          "whole step, float32 / float64": (single_ms, double_ms)}
 print("\nms for the 784-400-20 step:          ours    naive   naive takes")
-for name, (ours, naive) in pairs.items():
-    print(f"  {name:32} {ours:6.2f}   {naive:6.2f}   {naive / ours:.1f} times as long")
+for name, (fast, slow) in pairs.items():
+    print(f"  {name:32} {fast:6.2f}   {slow:6.2f}   {slow / fast:.1f} times as long")
 
 # %% [markdown]
 # ## An optimiser that gets slower as it learns
-# Some gradients vanish for good: a relu unit dies, a pixel is bright in one image of the set and in no other. Then Adam's
-# running mean only shrinks, by 0.9 a step. **Predict**: where does it end, and what happens to the time of a step?
+# Some gradients vanish for good: those of a relu unit that no image wakes any more. Then Adam's running mean only shrinks,
+# by 0.9 a step. **Predict**: where does it end, and what happens to the time of a step?
 #
 # Below 1.2e-38 float32 has only *subnormal* numbers, with fewer and fewer digits, and many processors compute with them in
-# a slow detour. Worse, the mean never leaves them: 0.9 times 7e-45 is rounded to 7e-45 again. minivae's optimisers set
-# such means to 0 every 100 steps; here is training on digits with and without.
+# a slow detour. Worse, the mean never leaves them: 5.6e-45 is 4 times the smallest one, and 0.9 times as much is rounded to
+# 4 again. minivae's optimisers set means below 1e-33 to 0 every 100 steps; here is training on digits with and without.
 
 # %%
 class NaiveAdam(mv.Adam):
@@ -188,12 +194,12 @@ class Training:
         return np.mean((M > 0) & (M < np.finfo(M.dtype).tiny))
 
 
-ours, naive = Training(mv.Adam), Training(NaiveAdam)
-times = np.array([(ours.step(), naive.step()) for _ in range(1500)])  # side by side, step by step
+cleared, uncleared = Training(mv.Adam), Training(NaiveAdam)
+times = np.array([(cleared.step(), uncleared.step()) for _ in range(1500)])  # side by side, step by step
 first, last = (min(part[:, 1]) / min(part[:, 0]) for part in (times[:200], times[-200:]))
-assert np.array_equal(ours.opt.flat, naive.opt.flat)  # the dropped numbers are far too small to move a parameter
-print(f"\nAfter 1500 steps on digits {100 * naive.subnormal():.0f} % of the naive Adam's running means are subnormal, of ours "
-      f"{100 * ours.subnormal():.0f} %.\nThe naive step takes {first:.1f} times as long as ours in the first 200 steps, {last:.1f} times in the "
+assert np.array_equal(cleared.opt.flat, uncleared.opt.flat)  # the dropped numbers are far too small to move a parameter
+print(f"\nAfter 1500 steps on digits {100 * uncleared.subnormal():.0f} % of the naive Adam's running means are subnormal, of ours "
+      f"{100 * cleared.subnormal():.0f} %.\nThe naive step takes {first:.1f} times as long as ours in the first 200 steps, {last:.1f} times in the "
       "last 200;\nthe trained parameters are the same to the last bit.")
 
 # %% [markdown]
@@ -203,18 +209,18 @@ print(f"\nAfter 1500 steps on digits {100 * naive.subnormal():.0f} % of the naiv
 # %%
 small = found["64-128-2, 64 images"]
 claim("-", "an engine in Python is slow, because Python is",
-      f"the graph takes {100 * graph / whole:.0f} % of a 784-400-20 step, {100 * small[3] / small[0]:.0f} % of a 64-128-2 step (tol 45)",
+      f"the graph takes {100 * graph / whole:.0f} % of a 784-400-20 step, {100 * small[3] / small[0]:.0f} % of a 64-128-2 step (tol 70 %)",
       "holds if the arrays are small", graph / whole < 0.2 and small[3] / small[0] > graph / whole)
 claim("-", "the time of a step is the time of its matrix products",
       f"784-400-20: a step takes {whole / products:.1f} times its matrix products (tol 1.8)",
-      "does not hold: passes over arrays and parameters cost as much", whole / products > 1.2)
+      "does not hold: passes over arrays and parameters take a good part of it", whole / products > 1.2)
 claim("-", "it hardly matters how an elementwise formula is written",
       f"the cross-entropy takes {naive_nll_ms / nll_ms:.1f} times as long with log1p and np.where, Adam {naive_adam_ms / adam_ms:.1f} times with "
-      "temporaries (tol 70 %)", "does not hold", naive_nll_ms > 1.2 * nll_ms and naive_adam_ms > 1.1 * adam_ms)
+      "a new array for each operation (tol 70 %)", "does not hold", naive_nll_ms > 1.2 * nll_ms and naive_adam_ms > 1.1 * adam_ms)
 # Not every processor is slow with subnormal numbers, so the last claim rests on their number; the times are reported.
 claim("-", "a step late in the training costs what the first one cost",
-      f"Adam with {100 * naive.subnormal():.0f} % subnormal means takes {last:.1f} times as long as without, {first:.1f} times at the start (tol 70 %)",
-      "holds if running means that die away are set to 0", naive.subnormal() > 0.01 and ours.subnormal() == 0)
+      f"Adam with {100 * uncleared.subnormal():.0f} % subnormal means takes {last:.1f} times as long as without, {first:.1f} times at the start (tol 70 %)",
+      "holds if running means that die away are set to 0", uncleared.subnormal() > 0.01 and cleared.subnormal() == 0)
 
 # %%
 fig, (left, right) = plt.subplots(1, 2, figsize=(11, 3.8), layout="constrained", gridspec_kw={"width_ratios": [1.3, 1]})
@@ -226,26 +232,29 @@ for label, hatch, colour, values in zip(labels, ("", "//", "..", "xx"), mv.plot.
 left.set(xlabel="% of the time of one training step", title="where the time goes")
 left.legend(loc="upper center", bbox_to_anchor=(0.45, -0.2), ncol=4, fontsize=9)
 intensity = np.logspace(-2, 3, 100)
-right.loglog(intensity, np.minimum(peak, bandwidth * intensity), color="0.3", label="limit, from memory")
-for (name, (operations, moved, ms)), mark in zip(work.items(), "os"):
-    right.loglog(operations / moved, operations / ms / 1e6, mark, ms=9, label=name)
+right.loglog(intensity, np.minimum(peak, bandwidth * intensity), color="0.3", label="limit")
+for (name, (operations, moved, ms)), mark, colour in zip(work.items(), "os", mv.plot.COLOURS):
+    right.loglog(operations / moved, operations / ms / 1e6, mark, ms=9, color=colour, label=name)
 right.set(xlabel="operations per byte moved", ylabel="GFLOP/s", title="roofline")
 right.legend(fontsize=9)
 figure(fig, "17_speed")
 
 # %% [markdown]
 # ## Why
-# A matrix product uses each number it loads hundreds of times, so it runs near the machine's peak. Adam uses each number
-# once or twice, so it can only be as fast as memory is: what helps is fewer passes, and stretches small enough for all ten
-# passes to find them in the cache. `np.where` and `log1p` are slow for another reason: NumPy has vector instructions for
-# `exp`, `log`, `maximum` and `abs`, and goes through the others one number at a time.
+# A matrix product does some forty operations for each byte it moves, so it runs near the machine's peak. Adam does a tenth of
+# one, so the bytes set its limit: what helps is fewer passes, and stretches small enough for all ten passes to find them in
+# the cache, which is how it passes the limit drawn here. `np.where` is slow for another reason: it goes through the numbers
+# one at a time, and where the mask has no pattern the processor guesses wrong half of the time, while `maximum`, `abs`, `exp`
+# and `log` take several numbers at once. So does `log1p`, but only on processors with AVX-512.
 #
 # ## Your turn
 # 1. Double the batch. Which share grows, which shrinks? Predict first. (`Step(784, 400, 20, 256)`)
-# 2. Set `mv.Adam.stretch` (it is in `minivae/optim.py`) to 10,000,000, so that nothing is cut. What does Adam cost now?
+# 2. Set `mv.Adam.stretch` (it is in `minivae/optim.py`) to 10,000,000 and build a new `Step`, so that nothing is cut. What
+#    does Adam cost now?
 # 3. Write `tanh` as `(e^x - e^-x) / (e^x + e^-x)` and time it against `np.tanh`. For which x is it wrong as well as slow?
-# 4. A gradient of 0.001 vanishes for good. After how many steps is its running mean subnormal? Compute it from beta1 alone,
-#    then find the step in `Training(NaiveAdam)` at which the first subnormal number appears.
+# 4. Sort `logits` along their rows. How long does `np.where(logits > 0, logits, 0)` take before and after, and why?
+# 5. A gradient of 0.001 comes once and then stays 0. After how many steps is the M of [eq. (3.14)](derivations.md#eq-3-14)
+#    below 1.2e-38? Compute it, then try it with `NaiveAdam` and one parameter.
 
 # %%
 show(args)

@@ -39,10 +39,11 @@ class Optimizer:
         stop, pieces = min(start + self.stretch, self.flat.size), []
         for i, (p, end) in enumerate(zip(self.params, ends)):
             first = end - p.size
-            if first < stop and start < end:
-                pieces.append((i, slice(max(start - first, 0), stop - first), self._g[max(first - start, 0):end - start]))
-        p, *state = (v[start:stop] for v in (self.flat, *self.state.values()))
-        return pieces, (p, self._g[:p.size], *state)
+            a, b = max(start, first), min(stop, end)  # the overlap of stretch and parameter
+            if a < b:
+                pieces.append((i, slice(a - first, b - first), self._g[a - start:b - start]))
+        flat, *state = (v[start:stop] for v in (self.flat, *self.state.values()))
+        return pieces, (flat, self._g[:stop - start], *state)
 
     def zero_grad(self):
         for p in self.params:
@@ -70,9 +71,9 @@ class Optimizer:
             self._drop_subnormals()
 
     def _drop_subnormals(self):
-        """Where the gradient stays 0 (a pixel that is always black, a dead relu) its running mean shrinks by a factor a step
-        until it is stuck at the smallest numbers of all, the subnormal ones, on which a CPU is many times slower. Far
-        too small to move a parameter, what would get there within 100 steps at a factor of 0.9 is set to 0."""
+        """Where a gradient vanishes for good (a relu unit that no example wakes any more), its running mean shrinks by a
+        factor a step until it is stuck at the smallest numbers of all, the subnormal ones, on which many CPUs are slow. What
+        would get there within the next 100 steps at a factor of 0.9 is set to 0: far too small to move a parameter."""
         for v in self.state.values():
             v[np.abs(v) < 1e5 * np.finfo(v.dtype).tiny] = 0
 

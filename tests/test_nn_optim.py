@@ -132,7 +132,7 @@ def test_twenty_steps_follow_the_published_rule(make, by_the_book, stretch, monk
 
 
 def test_running_means_of_vanished_gradients_leave_the_subnormal_numbers():
-    """One entry has a gradient in the first step only: its mean would be stuck at 7e-45, where a CPU is slow."""
+    """One entry has a gradient in the first step only: its mean would be stuck at 6e-45, where a CPU is slow."""
     tiny = np.finfo(np.float32).tiny
     p, q = (Tensor(np.ones(3, np.float32), requires_grad=True) for _ in range(2))
     gradients = [np.array([1, t == 0, 0], np.float32) for t in range(1200)]

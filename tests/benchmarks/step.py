@@ -10,7 +10,7 @@ in one process, so that a slow moment of the machine hits everybody; the medians
 block there is a pause, because the second thread of NumPy's BLAS keeps its core busy for some 30 ms after its last
 product: without pauses a step of PyTorch, whose turn comes next, takes up to three times as long, for no fault of its own.
 
-What was tried, each change interleaved with the version before it, two threads:
+What was tried, each change against the version before it, interleaved, on two threads (kept; of no use; possible, but left):
 
     kept     Adam in stretches of 65,536 numbers, not pass by pass over everything: 1.9 -> 1.45 ms at 784-400-20
     kept     the gradients gathered a stretch at a time, into memory that stays in the cache: 1.36 -> 1.23 ms
@@ -18,7 +18,7 @@ What was tried, each change interleaved with the version before it, two threads:
              (PyTorch's fused Adam goes from 0.8 to 2.5 ms there)
     kept     one look at the batch for bad values, no product with beta = 1, the cross-entropy in few arrays, less Python
              per node: forward and backward take 0.93 of the time before at 784-400-20, 0.81 at 64-128-2
-    nothing  stretches of 16,000 to 131,000 numbers; two threads for Adam (faster alone, not after a matrix product, whose
+    no use   stretches of 16,000 to 131,000 numbers; two threads for Adam (faster alone, not after a matrix product, whose
              second thread is still there); aligned, huge-page or reused memory; the cross-entropy by blocks of rows
     left     checks of types and shapes take 2 to 4 % of forward and backward at 784-400-20, the gradient that stays exact
              for large logits, eq. (4.7), takes 4 to 6 %; a step written by hand without an engine takes 0.89 of minivae's
