@@ -1,7 +1,7 @@
 """How long one training step (forward, backward, Adam) takes: minivae, its peers, and the matrix products alone; then how
 time and memory of a minivae step grow with batch, width and depth, as a table and a figure.
 
-    python tests/benchmarks/step.py             about two minutes
+    python tests/benchmarks/step.py             about five minutes
     python tests/benchmarks/step.py --pause 0   without the pauses between contestants
 
 Peers run where they are installed (pip install torch jax autograd, in an environment of their own) and are reported as
@@ -9,17 +9,18 @@ skipped elsewhere. All train the same VAE (relu, Bernoulli, float32) on the same
 in one process, so that a slow moment of the machine hits everybody; the medians' ratios count, not the times. Before each
 block there is a pause, because the second thread of NumPy's BLAS keeps its core busy for some 30 ms after its last
 product: without pauses a step of PyTorch, whose turn comes next, takes up to three times as long, for no fault of its own.
+All are measured twice, at the start and late in training, where running means have died away into subnormal numbers.
 
 What was tried, each change against the version before it, interleaved, on two threads (kept; of no use; possible, but left):
 
     kept     Adam in stretches of 65,536 numbers, not pass by pass over everything: 1.9 -> 1.45 ms at 784-400-20
     kept     the gradients gathered a stretch at a time, into memory that stays in the cache: 1.36 -> 1.23 ms
     kept     running means set to 0 before they become subnormal numbers: Adam 6.0 -> 1.5 ms after 900 steps on MNIST
-             (PyTorch's fused Adam goes from 0.8 to 2.5 ms there)
     kept     one look at the batch for bad values, no product with beta = 1, the cross-entropy in few arrays, less Python
              per node: forward and backward take 0.93 of the time before at 784-400-20, 0.81 at 64-128-2
     no use   stretches of 16,000 to 131,000 numbers; two threads for Adam (faster alone, not after a matrix product, whose
-             second thread is still there); aligned, huge-page or reused memory; the cross-entropy by blocks of rows
+             second thread is still there); aligned, huge-page or reused memory; the cross-entropy by blocks of rows; gradients
+             taken where they are, without gathering; sums over the batch as matrix products
     left     checks of types and shapes take 2 to 4 % of forward and backward at 784-400-20, the gradient that stays exact
              for large logits, eq. (4.7), takes 4 to 6 %; a step written by hand without an engine takes 0.89 of minivae's
              time and 2.0 to 2.2 times that of the matrix products
@@ -171,7 +172,7 @@ def measure(steps, blocks, seconds, pause=0.0):
     return {name: statistics.median(t) for name, t in times.items()}
 
 
-def compare(blocks, seconds, pause):
+def compare(blocks, seconds, pause, late):
     for title, size in SIZES.items():
         steps, skipped = {}, []
         for name, make in PEERS.items():
@@ -179,11 +180,18 @@ def compare(blocks, seconds, pause):
                 steps[name] = make(*size)
             except ImportError as error:
                 skipped.append(f"  {name:22} skipped ({error})")
-        median = measure(steps, blocks, seconds, pause)
-        print(f"\n{title}\n  {'':22} {'ms a step':>10}   minivae takes")
-        for name, t in median.items():
-            print(f"  {name:22} {1e3 * t:10.3f}   {median['minivae'] / t:6.2f} times as long")
-        print("\n".join(skipped) if skipped else "", end="")
+        print(f"\n{title}: measuring ...", flush=True)
+        first = measure(steps, blocks, seconds, pause)
+        print(f"  training each for {late} steps, measuring again ...", flush=True)
+        for step in steps.values():
+            for _ in range(late):
+                step()
+        last = measure(steps, blocks, seconds, pause)
+        print(f"  {'':22} {'ms a step':>10}   minivae takes   |   late in training")
+        for name in steps:
+            t, u = first[name], last[name]
+            print(f"  {name:22} {1e3 * t:10.3f}   {first['minivae'] / t:5.2f} times    |   {1e3 * u:8.3f}   {last['minivae'] / u:5.2f} times")
+        print("\n".join(skipped) + "\n" if skipped else "", end="")
 
 
 def growth(path):
@@ -231,7 +239,8 @@ if __name__ == "__main__":
     parser.add_argument("--blocks", type=int, default=40, help="blocks per contestant")
     parser.add_argument("--seconds", type=float, default=0.05, help="length of a block")
     parser.add_argument("--pause", type=float, default=0.06, help="seconds of rest before a block")
+    parser.add_argument("--late", type=int, default=2000, help="steps of training before the second measurement")
     parser.add_argument("--figure", default="growth.png", help="where to write the figure of growth")
     args = parser.parse_args()
-    compare(args.blocks, args.seconds, args.pause)
+    compare(args.blocks, args.seconds, args.pause, args.late)
     growth(args.figure)
