@@ -2,8 +2,8 @@
 """Lesson 17: where the time of a training step goes.
 
 Takes one training step apart (matrix products, elementwise functions, Adam, the graph), holds the parts against what this
-machine can do at best, and writes the same step naively to see which lines cost what. Takes about 15 s; needs nothing but
-minivae, and a machine that is not busy with something else. Ends with an optimiser that gets slower as it learns.
+machine can do at best, writes the same step naively to see which lines cost what, and trains an optimiser that gets slower
+as it learns. Takes about 15 s; needs nothing but minivae, and a machine that is not busy with something else.
 """
 
 import os

@@ -9,7 +9,6 @@ import contextlib
 import functools
 import inspect
 import itertools
-import operator
 
 import numpy as np
 
@@ -193,7 +192,7 @@ def _oldest_first(root):
         if t._parents and t not in found:
             found.add(t)
             stack += [parent for parent, _ in t._parents]
-    return sorted(found, key=operator.attrgetter("_age"))
+    return sorted(found, key=lambda t: t._age)
 
 
 def _add_to_leaf(leaf, g):
@@ -237,7 +236,7 @@ def primitive(f):
                 tensors += 1
                 needing += a.requires_grad
                 a = a.data
-            if type(a) is np.ndarray and a.dtype is not dtype and a.dtype.kind == "f":  # Python numbers have no say in it
+            if type(a) is np.ndarray and a.dtype is not dtype and a.dtype.kind == "f":  # Python numbers have no say
                 if dtype is not None and a.dtype != dtype:
                     raise TypeError(f"{name} got both {dtype} and {a.dtype}: convert one of them first, "
                                     f"for example with x.astype(np.{dtype})")

@@ -81,7 +81,7 @@ class Autoencoder(Module):
 
     def terms(self, x, rng=None):
         """(nll, kl), Tensors (B,) in nats. Without noise and prior kl is 0 and rng is not used."""
-        x = self._array(x)
+        x = self._array(x)  # encode checks it
         return self.nll(self.decode(self.encode(x)), x), Tensor(np.zeros(len(x), self.dtype))
 
     def loss(self, x, rng=None, beta=1.0):
@@ -154,7 +154,7 @@ class VAE(Autoencoder):
         return mean_loss(*self.terms(x, rng), beta)
 
     def _terms(self, x, rng, prior_mu):
-        x = self._array(x)
+        x = self._array(x)  # encode checks it
         mu, logvar = self.encode(x)
         z = reparameterize(mu, logvar, check_rng(rng).standard_normal(mu.shape, self.dtype))
         return self.nll(self.decode(z), x), gaussian_kl(mu, logvar, prior_mu)

@@ -129,7 +129,7 @@ def sum(x, axis=None, keepdims=False):
 @primitive
 def mean(x, axis=None, keepdims=False):
     total = np.sum(x, axis=axis, keepdims=keepdims)
-    n = x.size // max(total.size, 1)
+    n = np.size(x) // max(total.size, 1)
     return total / n, lambda g: _spread(g / n, x, axis, keepdims)  # eq. (2.20)
 
 

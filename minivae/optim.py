@@ -61,7 +61,7 @@ class Optimizer:
                                    f"p.data[...] = value, and use one optimiser at a time")
             if np.shape(p.grad) != p.data.shape:
                 raise ValueError(f"parameter {p.name or i} has shape {p.shape}, but its gradient {np.shape(p.grad)}")
-        grads = [p.grad.reshape(-1) for p in self.params]
+        grads = [np.reshape(p.grad, -1) for p in self.params]
         self.t += 1
         for pieces, vectors in self._stretches:
             for i, piece, target in pieces:

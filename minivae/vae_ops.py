@@ -63,16 +63,14 @@ def bernoulli_nll(logits, x):
     Raises ValueError where the shapes differ.
     """
     _same_shape("bernoulli_nll", logits=logits, x=x)
-    e = np.abs(logits)
-    np.negative(e, out=e)
-    np.exp(e, out=e)
+    e = np.exp(-np.abs(logits))
     nll = 1 + e
     np.log(nll, out=nll)
     nll += np.maximum(logits, 0)
     nll -= logits * x
 
     def vjp(g):
-        d = np.maximum(logits >= 0, e)  # s times the sigmoid
+        d = np.maximum(logits >= 0, e)  # 1 + e times the sigmoid
         d -= x
         d -= x * e
         d /= 1 + e  # sigmoid - x, eq. (4.6)

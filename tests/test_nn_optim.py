@@ -168,6 +168,8 @@ def test_writing_into_a_parameter_works_and_replacing_it_is_named():
         p.grad = np.ones_like(p.data)
     opt.step()
     assert (params[0].data == 6).all() and params[0].dtype == np.float32
+    params[2].grad = 2.0  # a Python number will do for one number
+    opt.step()
     params[0].grad = np.ones((4, 3), np.float32)
     with pytest.raises(ValueError, match=r"has shape \(3, 4\), but its gradient \(4, 3\)"):
         opt.step()

@@ -216,8 +216,7 @@ def growth(path):
             times.append(measure({"": step}, 7, 0.1)[""])
             opt.zero_grad()
             tracemalloc.start()
-            model.loss(x, rng).backward()
-            opt.step()
+            step()
             peak = tracemalloc.get_traced_memory()[1]
             opt.zero_grad()
             left = tracemalloc.get_traced_memory()[0]
