@@ -23,9 +23,9 @@ args = arguments(__doc__)
 # Is the mistake found? (c) Follow a gradient for a step h, and compare with what f really does. If you halve h, how much
 # smaller is the difference for a right gradient, and for one that is 1 % too large?
 #
-# Derivation: [eq. (1.4)](derivations.md#eq-1-4) is the quotient, [eq. (1.5)](derivations.md#eq-1-5) its error and
-# [eq. (1.6)](derivations.md#eq-1-6) the best step; [eq. (1.8)](derivations.md#eq-1-8) is about (b),
-# [eq. (1.9)](derivations.md#eq-1-9) and [eq. (1.10)](derivations.md#eq-1-10) about (c).
+# Derivation: [eq. (1.4)](derivations/01_finite_differences.md#eq-1-4) is the quotient, [eq. (1.5)](derivations/01_finite_differences.md#eq-1-5) its error and
+# [eq. (1.6)](derivations/01_finite_differences.md#eq-1-6) the best step; [eq. (1.8)](derivations/01_finite_differences.md#eq-1-8) is about (b),
+# [eq. (1.9)](derivations/01_finite_differences.md#eq-1-9) and [eq. (1.10)](derivations/01_finite_differences.md#eq-1-10) about (c).
 #
 # ## How small a step?
 # We take f(x) = x^3, since everything about it is known: f' = 3x^2, and the third derivative M is 6. A computer stores
@@ -222,7 +222,7 @@ show(args)
 # %% [markdown]
 # ## Your turn
 # 1. Divide by 2h in place of `up - down` in worst_error. Which side of the V moves, and by how much?
-# 2. What is the best step for (f(x+h) - f(x)) / h? Derive it from [eq. (1.3)](derivations.md#eq-1-3) plus rounding, then
+# 2. What is the best step for (f(x+h) - f(x)) / h? Derive it from [eq. (1.3)](derivations/01_finite_differences.md#eq-1-3) plus rounding, then
 #    find it in the table.
 # 3. Return g @ W in place of g @ W.T as the gradient of x in x @ W. What does check_gradients say, and why no more?
 # 4. For which u, other than all ones, does the rule 'mean of u for u.y' pass at a given x?

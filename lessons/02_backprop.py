@@ -25,8 +25,8 @@ args = arguments(__doc__)
 # only once? (b) A bias has 3 numbers, and a batch has 20 rows. Its gradient, by mistake not summed over the rows, has shape
 # (20, 3). What shape has the bias after `b = b - 0.1 * g`, and what does the training loss do then?
 #
-# Derivation: the chain rule in this form is [eq. (2.2)](derivations.md#eq-2-2), a value used twice
-# [eq. (2.3)](derivations.md#eq-2-3), broadcasting [eq. (2.18)](derivations.md#eq-2-18).
+# Derivation: the chain rule in this form is [eq. (2.2)](derivations/02_backprop.md#eq-2-2), a value used twice
+# [eq. (2.3)](derivations/02_backprop.md#eq-2-3), broadcasting [eq. (2.18)](derivations/02_backprop.md#eq-2-18).
 #
 # ## A number that remembers
 # Each Node keeps its value and, for each number it was computed from (its parents), its own slope in that parent. That is

@@ -24,9 +24,9 @@ args = arguments(__doc__)
 # by 45 degrees? (c) Ten layers of 300 relu units. The weights of unit variance would be far too large;
 # is 0.01^2 a good small choice? What becomes of the numbers, and of the gradient, on the way?
 #
-# Derivation: the dense layer's gradients are [eq. (3.1)](derivations.md#eq-3-1) to [eq. (3.3)](derivations.md#eq-3-3), the
-# cross-entropy from logits [eq. (4.5)](derivations.md#eq-4-5), the start [eq. (3.6)](derivations.md#eq-3-6), the optimisers
-# [eq. (3.9)](derivations.md#eq-3-9) and [eq. (3.13)](derivations.md#eq-3-13).
+# Derivation: the dense layer's gradients are [eq. (3.1)](derivations/03_dense_layers.md#eq-3-1) to [eq. (3.3)](derivations/03_dense_layers.md#eq-3-3), the
+# cross-entropy from logits [eq. (4.5)](derivations/04_autoencoder.md#eq-4-5), the start [eq. (3.6)](derivations/03_dense_layers.md#eq-3-6), the optimisers
+# [eq. (3.9)](derivations/03_dense_layers.md#eq-3-9) and [eq. (3.13)](derivations/03_dense_layers.md#eq-3-13).
 #
 # ## Step by step, and in one line
 # The cross-entropy of a pixel x in [0, 1] is -x log p - (1-x) log(1-p), with p = sigmoid(l) = 1/(1 + e^-l). Cut it into
@@ -290,7 +290,7 @@ show(args)
 # %% [markdown]
 # ## Your turn
 # 1. Repeat the table for a white pixel (x = 1) and l = -20, -90, -800. Where does each way break, and through what?
-# 2. Adam's first step is lr in every coordinate that has a gradient, however small, [eq. (3.15)](derivations.md#eq-3-15).
+# 2. Adam's first step is lr in every coordinate that has a gradient, however small, [eq. (3.15)](derivations/03_dense_layers.md#eq-3-15).
 #    Check it. From which size of the gradient on does it fail, and why there?
 # 3. Turn the ravine by 5 degrees. Is that nearer to 0 or to 45 for Adam?
 # 4. Start all weights at 0. Which gradients of a network with one hidden layer are zero, and do they stay so?

@@ -28,16 +28,16 @@ args = arguments(__doc__)
 # 2. You draw codes from N(0, I) and decode them. Does an autoencoder give moons, does a VAE, and why?
 #
 # ## Derivation
-# The model is [eq. (4.1)](derivations.md#eq-4-1), its loss the cross-entropy from logits,
-# [eq. (4.5)](derivations.md#eq-4-5). A moon of phase f is drawn with exactly the share f of its disc lit,
-# [eq. (4.11)](derivations.md#eq-4-11). The best decoder of a *noisy* code is a weighted average of the training
-# pictures, [eq. (5.7)](derivations.md#eq-5-7); for two pictures the weight is a sigmoid of the code,
-# [eq. (5.8)](derivations.md#eq-5-8).
+# The model is [eq. (4.1)](derivations/04_autoencoder.md#eq-4-1), its loss the cross-entropy from logits,
+# [eq. (4.5)](derivations/04_autoencoder.md#eq-4-5). A moon of phase f is drawn with exactly the share f of its disc lit,
+# [eq. (4.11)](derivations/04_autoencoder.md#eq-4-11). The best decoder of a *noisy* code is a weighted average of the training
+# pictures, [eq. (5.7)](derivations/05_noise.md#eq-5-7); for two pictures the weight is a sigmoid of the code,
+# [eq. (5.8)](derivations/05_noise.md#eq-5-8).
 
 # %% [markdown]
 # ## Far fewer numbers than pixels
 # The essay opens with 784 pixels in 30 numbers; here 64 go into 8. 'Recognisable' needs a judge: a reader that looks up
-# the most similar training digit. The rival is PCA, the best linear autoencoder, [eq. (4.10)](derivations.md#eq-4-10).
+# the most similar training digit. The rival is PCA, the best linear autoencoder, [eq. (4.10)](derivations/04_autoencoder.md#eq-4-10).
 
 
 # %%
@@ -230,7 +230,7 @@ claim("-", "what the autoencoder lacks is knowing where its codes are",
 # ## One number: the code is a quantile
 # A VAE with one latent has to bring phases that are spread evenly over [0, 1] to codes spread like N(0, 1). If it keeps
 # their order there is one way to do that: code = quantile(phase), the inverse of the normal distribution function,
-# [eq. (12.8)](derivations.md#eq-12-8). Halfway between two codes is then *not* the mean phase.
+# [eq. (12.8)](derivations/12_aggregate_posterior.md#eq-12-8). Halfway between two codes is then *not* the mean phase.
 
 # %%
 quantile = np.vectorize(NormalDist().inv_cdf)

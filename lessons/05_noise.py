@@ -30,9 +30,9 @@ args = arguments(__doc__)
 #
 # ## Derivation
 # Multiplying all codes by c does the same as dividing the noise by c, and the decoder can undo the c:
-# [eq. (5.9)](derivations.md#eq-5-9). Noise only ever adds to the expected error, [eq. (5.10)](derivations.md#eq-5-10), so
-# its gradient pushes its size one way, down: [eq. (5.11)](derivations.md#eq-5-11). The second loss is the KL of
-# [eq. (8.4)](derivations.md#eq-8-4), whose two halves are [eq. (8.10)](derivations.md#eq-8-10).
+# [eq. (5.9)](derivations/05_noise.md#eq-5-9). Noise only ever adds to the expected error, [eq. (5.10)](derivations/05_noise.md#eq-5-10), so
+# its gradient pushes its size one way, down: [eq. (5.11)](derivations/05_noise.md#eq-5-11). The second loss is the KL of
+# [eq. (8.4)](derivations/08_gaussian_kl.md#eq-8-4), whose two halves are [eq. (8.10)](derivations/08_gaussian_kl.md#eq-8-10).
 
 # %% [markdown]
 # ## Code
@@ -152,10 +152,10 @@ claim("§1", "the half exp(s) - (1 + s) of the second loss keeps the noise from 
 # %% [markdown]
 # ## The second loss, by algebra
 # The essay's section 2 says that sum(exp(s) - (1 + s) + m^2) is exactly -KL(q, p), and its section 1 that the noise has
-# the weight exp(s). The minimum of each summand is at s = 0, m = 0, [eq. (8.11)](derivations.md#eq-8-11): that part is
+# the weight exp(s). The minimum of each summand is at s = 0, m = 0, [eq. (8.11)](derivations/08_gaussian_kl.md#eq-8-11): that part is
 # right. But the sum is never negative and -KL never positive, so they are not the same. With std = exp(s/2), s the log
-# variance, it is exactly +2 KL, [eq. (8.12)](derivations.md#eq-8-12): the factor 1/2 is lost. With std = exp(s) it is no
-# multiple of the KL at all, [eq. (8.13)](derivations.md#eq-8-13).
+# variance, it is exactly +2 KL, [eq. (8.12)](derivations/08_gaussian_kl.md#eq-8-12): the factor 1/2 is lost. With std = exp(s) it is no
+# multiple of the KL at all, [eq. (8.13)](derivations/08_gaussian_kl.md#eq-8-13).
 
 # %%
 s, m = np.meshgrid(np.linspace(-2, 2, 81), np.linspace(-2, 2, 81))
@@ -179,7 +179,7 @@ claim("§2", "sum(exp(s) - (1 + s) + m^2) is exactly -KL(q, p), where exp(s) is 
 # %% [markdown]
 # Does it matter? For a decoder that answers a step in the code with a picture change of squared size a (in units of its
 # own variance), the noise that balances the loss is known: sd = sqrt(1 / (1 + a)) for the KL,
-# [eq. (11.3)](derivations.md#eq-11-3); for twice the KL, sqrt(2 / (2 + a)), [eq. (11.4)](derivations.md#eq-11-4) with
+# [eq. (11.3)](derivations/11_tug_of_war.md#eq-11-3); for twice the KL, sqrt(2 / (2 + a)), [eq. (11.4)](derivations/11_tug_of_war.md#eq-11-4) with
 # beta = 2. With std = exp(s) the essay's sum asks for the positive root of a sd^2 + sd = 1. So the slips
 # change the noise by a factor of sqrt(2) at most, and a trained model does not show them; what is lost is the meaning of
 # the loss as a bound on log p(x).

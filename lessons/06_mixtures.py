@@ -28,11 +28,11 @@ args = arguments(__doc__)
 # 3. A mixture of 512 Gaussians for 1,437 digits has a higher likelihood than one of 64 on those digits. And on others?
 #
 # ## Derivation
-# A finite mixture is [eq. (6.1)](derivations.md#eq-6-1). EM asks which component is responsible for a point,
-# [eq. (6.3)](derivations.md#eq-6-3), and moves each component to the mean and variance of its share,
-# [eq. (6.5)](derivations.md#eq-6-5). The error is the total variation TV, [eq. (6.6)](derivations.md#eq-6-6): the largest
-# difference that the two distributions make for the probability of any event, 0 to 1, [eq. (6.7)](derivations.md#eq-6-7).
-# The continuous mixture is [eq. (6.8)](derivations.md#eq-6-8).
+# A finite mixture is [eq. (6.1)](derivations/06_mixtures.md#eq-6-1). EM asks which component is responsible for a point,
+# [eq. (6.3)](derivations/06_mixtures.md#eq-6-3), and moves each component to the mean and variance of its share,
+# [eq. (6.5)](derivations/06_mixtures.md#eq-6-5). The error is the total variation TV, [eq. (6.6)](derivations/06_mixtures.md#eq-6-6): the largest
+# difference that the two distributions make for the probability of any event, 0 to 1, [eq. (6.7)](derivations/06_mixtures.md#eq-6-7).
+# The continuous mixture is [eq. (6.8)](derivations/06_mixtures.md#eq-6-8).
 
 # %% [markdown]
 # ## Code
@@ -198,7 +198,7 @@ claim("§2", "512 Gaussians fitted to data are close to its distribution",
 # A table of 512 components knows nothing of which are neighbours. Replace the number m by a continuous z and the table
 # by two functions, mean(z) and sd(z): that is a decoder, and p(x) is an integral. Here they are written down by hand, a
 # spiral in the plane with z ~ N(0, 1); a VAE learns them. Where mean(z) is linear the integral can be done on paper,
-# [eq. (6.9)](derivations.md#eq-6-9); elsewhere, with one latent, by quadrature; with many latents by neither, which is
+# [eq. (6.9)](derivations/06_mixtures.md#eq-6-9); elsewhere, with one latent, by quadrature; with many latents by neither, which is
 # what lesson 07 is for.
 
 

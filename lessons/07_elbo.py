@@ -22,8 +22,8 @@ args = arguments(__doc__)
 # q(z). How many nats does the best one stay below log p(x)? (b) A decoder is already the best there is, and q is the best
 # of its kind. You take steps that raise L_b. Can log p(x) fall?
 #
-# Derivation: log p(x) = L_b + KL is [eq. (7.5)](derivations.md#eq-7-5), the second form of L_b is
-# [eq. (7.7)](derivations.md#eq-7-7), what pulls at the decoder is [eq. (7.11)](derivations.md#eq-7-11).
+# Derivation: log p(x) = L_b + KL is [eq. (7.5)](derivations/07_elbo.md#eq-7-5), the second form of L_b is
+# [eq. (7.7)](derivations/07_elbo.md#eq-7-7), what pulls at the decoder is [eq. (7.11)](derivations/07_elbo.md#eq-7-11).
 #
 # ## What it is
 # How well does a model explain x? Every z does, a little: by p(x, z) = p(z) p(x given z). The total, p(x), is the area

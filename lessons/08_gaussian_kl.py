@@ -22,8 +22,8 @@ args = arguments(__doc__)
 # and log s^2 near 0, a mu^2 + b (log s^2)^2 should do. Which a and b come closest to the KL? (c) q is uniform on [0, 1],
 # the prior uniform on [-1, 1]. Is KL(q, prior) infinite? And KL(prior, q)?
 #
-# Derivation: the three integrals are [eq. (8.2)](derivations.md#eq-8-2), their sum [eq. (8.3)](derivations.md#eq-8-3), and
-# KL >= 0 is [eq. (7.2)](derivations.md#eq-7-2). In code: mv.gaussian_kl takes mu and logvar = log s^2.
+# Derivation: the three integrals are [eq. (8.2)](derivations/08_gaussian_kl.md#eq-8-2), their sum [eq. (8.3)](derivations/08_gaussian_kl.md#eq-8-3), and
+# KL >= 0 is [eq. (7.2)](derivations/07_elbo.md#eq-7-2). In code: mv.gaussian_kl takes mu and logvar = log s^2.
 #
 # ## Three integrals, and draws
 # log q/p is 1/2 (-log s^2 + z^2 - (z - mu)^2/s^2), eq. (8.1): three terms to average over z from N(mu, s^2).

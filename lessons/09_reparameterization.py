@@ -26,9 +26,9 @@ args = arguments(__doc__)
 # does that change in 128 dimensions? (c) A backward pass draws fresh noise in place of that of the forward pass. What is
 # the gradient in the log variance, on average, and what will the VAE do with its noise?
 #
-# Derivation: the trick is [eq. (9.2)](derivations.md#eq-9-2), the two gradients are [eq. (9.5)](derivations.md#eq-9-5) and
-# [eq. (9.6)](derivations.md#eq-9-6), their variances [eq. (9.8)](derivations.md#eq-9-8) to
-# [eq. (9.15)](derivations.md#eq-9-15).
+# Derivation: the trick is [eq. (9.2)](derivations/09_reparameterization.md#eq-9-2), the two gradients are [eq. (9.5)](derivations/09_reparameterization.md#eq-9-5) and
+# [eq. (9.6)](derivations/09_reparameterization.md#eq-9-6), their variances [eq. (9.8)](derivations/09_reparameterization.md#eq-9-8) to
+# [eq. (9.15)](derivations/09_reparameterization.md#eq-9-15).
 #
 # ## Why a draw has no gradient
 # **(a)** By anything: the new draw has nothing to do with the old one. A derivative compares z at mu and at mu + h with

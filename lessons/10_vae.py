@@ -23,8 +23,8 @@ args = arguments(__doc__)
 # **Predict.** Drop the KL and keep everything else, noise included. A nearest-neighbour classifier on the codes: does it
 # get worse? And the pictures decoded from z ~ N(0, I)?
 #
-# Derivation: the loss is [eq. (10.3)](derivations.md#eq-10-3), a bound on log p(x) by
-# [eq. (10.2)](derivations.md#eq-10-2); the distance from N(0, I) below is [eq. (8.18)](derivations.md#eq-8-18).
+# Derivation: the loss is [eq. (10.3)](derivations/10_vae.md#eq-10-3), a bound on log p(x) by
+# [eq. (10.2)](derivations/10_vae.md#eq-10-2); the distance from N(0, I) below is [eq. (8.18)](derivations/08_gaussian_kl.md#eq-8-18).
 
 # %%
 x, y = mv.data.digits()
@@ -39,7 +39,7 @@ history = finished(mv.fit(model, x[train], epochs=150, batch_size=64, lr=3e-3, r
 # %% [markdown]
 # ## What the numbers mean
 # A grey pixel of value 0.5 costs log 2 nats even when the decoder says exactly 0.5: cross-entropy with a target x in
-# (0, 1) cannot fall below the entropy of x, [eq. (4.8)](derivations.md#eq-4-8). Read the nll as floor + avoidable part.
+# (0, 1) cannot fall below the entropy of x, [eq. (4.8)](derivations/04_autoencoder.md#eq-4-8). Read the nll as floor + avoidable part.
 
 # %%
 def entropy_floor(x):

@@ -24,10 +24,10 @@ args = arguments(__doc__)
 # go down (the essay's story), up, or does it stay? And if three pixels of the decoder are broken instead, so that its
 # error is far larger, but always the same?
 #
-# Derivation: without the KL nothing holds the noise up, [eq. (5.11)](derivations.md#eq-5-11); with it, the two pulls of
-# [eq. (11.2)](derivations.md#eq-11-2) balance at the noise of [eq. (11.3)](derivations.md#eq-11-3), for a Bernoulli
-# decoder [eq. (11.5)](derivations.md#eq-11-5). What the linear model gives up is
-# [eq. (15.15)](derivations.md#eq-15-15).
+# Derivation: without the KL nothing holds the noise up, [eq. (5.11)](derivations/05_noise.md#eq-5-11); with it, the two pulls of
+# [eq. (11.2)](derivations/11_tug_of_war.md#eq-11-2) balance at the noise of [eq. (11.3)](derivations/11_tug_of_war.md#eq-11-3), for a Bernoulli
+# decoder [eq. (11.5)](derivations/11_tug_of_war.md#eq-11-5). What the linear model gives up is
+# [eq. (15.15)](derivations/15_likelihood.md#eq-15-15).
 
 # %%
 x, y = mv.data.digits()
@@ -171,7 +171,7 @@ print("A new decoder gets less noise in one setting and more in the other; broke
 # A latent whose slope is 0 asks for sigma = 1: its posterior is the prior, it is dead. For a linear VAE it can be said
 # before training which latents live: those whose eigenvalue of the data's covariance exceeds beta sigma_x^2. A linear VAE
 # sees only the mean and the covariance of the data, so 128 points with the digits' covariance may stand for all digits, and
-# the mean over the noise is known, [eq. (11.1)](derivations.md#eq-11-1), so that no noise disturbs the count.
+# the mean over the noise is known, [eq. (11.1)](derivations/11_tug_of_war.md#eq-11-1), so that no noise disturbs the count.
 
 # %%
 class LinearVAE(mv.VAE):
@@ -209,7 +209,7 @@ for beta, variance in ((1, 0.47), (5, 0.05), (1, 0.127)):
 # %% [markdown]
 # ## Sum or mean
 # The mistake that public trackers of VAE code report most often: the nll is *averaged* over the D pixels while the KL is
-# summed over the latents. Up to a common factor this is beta = D, [eq. (15.18)](derivations.md#eq-15-18). And a measurement
+# summed over the latents. Up to a common factor this is beta = D, [eq. (15.18)](derivations/15_likelihood.md#eq-15-18). And a measurement
 # that misses it: the class accuracy of nearest neighbours among the codes.
 
 # %%
@@ -312,7 +312,7 @@ figure(fig, "11_tug_of_war")
 # %% [markdown]
 # ## Why
 # The noise of a latent costs the decoder sigma^2 times its squared slope, and saves KL. So the balance is struck by the
-# slope alone; the error itself does not appear in [eq. (11.3)](derivations.md#eq-11-3). A new Gaussian decoder with small
+# slope alone; the error itself does not appear in [eq. (11.3)](derivations/11_tug_of_war.md#eq-11-3). A new Gaussian decoder with small
 # variance finds its random slopes expensive; to a new Bernoulli decoder, unsure of every pixel, slopes in the logits are
 # cheap. The stretch of the curves where quality and noise rise together looks like the essay's story, but there the codes
 # spread out (table 1), and the same pictures over wider codes mean smaller slopes. And nobody fights: both sides lower one
@@ -320,7 +320,7 @@ figure(fig, "11_tug_of_war")
 #
 # ## Your turn
 # 1. Multiply all weights of the new decoder by 3. Predict both columns of table 2, then run it.
-# 2. `new` with decoder_logvar="shared" (adapt `noise_asked_for`): [eq. (11.6)](derivations.md#eq-11-6) says what a falling
+# 2. `new` with decoder_logvar="shared" (adapt `noise_asked_for`): [eq. (11.6)](derivations/11_tug_of_war.md#eq-11-6) says what a falling
 #    error does to the noise. Which way does the new decoder's noise go?
 # 3. Divide both nll and KL by D in `MeanOverPixels`. Which of the columns of table 4 change?
 # 4. How small must the decoder's variance be for the mean over pixels to keep two living latents? Ask the eigenvalues.

@@ -25,8 +25,8 @@ args = arguments(__doc__)
 # **Predict.** Eight latents, well trained: each latent, over all images, has mean 0 and variance 1 and a bell-shaped
 # histogram. What share of the draws from N(0, I) falls where hardly any image has its code: 1 %, 10 %, 60 %?
 #
-# Derivation: the mixture q(z) is [eq. (12.1)](derivations.md#eq-12-1), the essay's argument
-# [eq. (12.2)](derivations.md#eq-12-2), and the split that is measured below [eq. (12.4)](derivations.md#eq-12-4):
+# Derivation: the mixture q(z) is [eq. (12.1)](derivations/12_aggregate_posterior.md#eq-12-1), the essay's argument
+# [eq. (12.2)](derivations/12_aggregate_posterior.md#eq-12-2), and the split that is measured below [eq. (12.4)](derivations/12_aggregate_posterior.md#eq-12-4):
 #
 #     mean KL of the single posteriors = I, what a code tells about its image + KL(q(z), prior)
 
@@ -241,7 +241,7 @@ figure(fig, "12_aggregate_posterior")
 # 2. Draw z from q(z) instead of N(0, I): take a training image's posterior at random. How many decoded draws are real now,
 #    and what have you given up? (Lesson 4 fits a Gaussian to the codes; by 'moments' above, how much can that help here?)
 # 3. Train on moons (`mv.data.moons`) with one latent. Which code of the phase makes q(z) = N(0, 1)? See
-#    [eq. (12.8)](derivations.md#eq-12-8); plot mu against it.
+#    [eq. (12.8)](derivations/12_aggregate_posterior.md#eq-12-8); plot mu against it.
 # 4. In `WrongPairing` let z depend on x a little: mu = ten times the mean of its pixels. What does the decoder learn now?
 
 # %%

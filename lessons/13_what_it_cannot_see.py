@@ -25,9 +25,9 @@ args = arguments(__doc__)
 # from it: which costs more nats, and by what factor? (b) Scramble the 64 pixels, in the same way for all digits. How many
 # nats worse does the VAE train? (c) Add the noise that the model says its pixels have: are the pictures still blurred?
 #
-# **Derivation.** The price of one pixel at a fixed decoder output is [eq. (13.1)](derivations.md#eq-13-1), its price in the
-# bound [eq. (13.3)](derivations.md#eq-13-3); the order of the pixels [eq. (13.2)](derivations.md#eq-13-2); blur
-# [eq. (13.4)](derivations.md#eq-13-4).
+# **Derivation.** The price of one pixel at a fixed decoder output is [eq. (13.1)](derivations/13_what_it_cannot_see.md#eq-13-1), its price in the
+# bound [eq. (13.3)](derivations/13_what_it_cannot_see.md#eq-13-3); the order of the pixels [eq. (13.2)](derivations/13_what_it_cannot_see.md#eq-13-2); blur
+# [eq. (13.4)](derivations/13_what_it_cannot_see.md#eq-13-4).
 #
 # **Code.** All edits of the held-out digits that set one black pixel (0) to 1: *connected*, a pixel above, below, left or
 # right is at least 0.5; *stray*, all eight around it are 0.

@@ -25,9 +25,9 @@ args = arguments(__doc__)
 # 200? (b) The essay blames misses on nets that are too simple. The encoder and decoder stay as they are, and the decoder is
 # told the label besides z: how often is it right now? (c) Take a slanted 7, move its code by mu^3 - mu^7: is the 3 slanted?
 #
-# **Derivation.** The KL with a prior mean is [eq. (8.5)](derivations.md#eq-8-5), the bound it belongs to
-# [eq. (14.2)](derivations.md#eq-14-2), the class means at the optimum [eq. (14.4)](derivations.md#eq-14-4), the best guess of
-# y from z [eq. (14.5)](derivations.md#eq-14-5), two classes alone [eq. (14.6)](derivations.md#eq-14-6).
+# **Derivation.** The KL with a prior mean is [eq. (8.5)](derivations/08_gaussian_kl.md#eq-8-5), the bound it belongs to
+# [eq. (14.2)](derivations/14_conditional_vae.md#eq-14-2), the class means at the optimum [eq. (14.4)](derivations/14_conditional_vae.md#eq-14-4), the best guess of
+# y from z [eq. (14.5)](derivations/14_conditional_vae.md#eq-14-5), two classes alone [eq. (14.6)](derivations/14_conditional_vae.md#eq-14-6).
 #
 # **Code.** First the judge: a dense net with a softmax, trained on the same digits. Its loss is a primitive of our own: value
 # and gradient, (softmax - one-hot), side by side.

@@ -34,9 +34,9 @@ args = arguments(__doc__, more)
 # the latents have? (b) A bound with 10 times the samples has a gap that is 10 times smaller: is that so for every q? (c) A
 # linear VAE has 16 latents, and beta = 4. How many does it use? You may look at the data's eigenvalues only.
 #
-# Derivations: the importance-weighted bound L_K is [eq. (15.2)](derivations.md#eq-15-2), its bias
-# [eq. (15.5)](derivations.md#eq-15-5), probabilistic PCA [eq. (15.8)](derivations.md#eq-15-8) to
-# [eq. (15.14)](derivations.md#eq-15-14), the collapse [eq. (15.15)](derivations.md#eq-15-15).
+# Derivations: the importance-weighted bound L_K is [eq. (15.2)](derivations/15_likelihood.md#eq-15-2), its bias
+# [eq. (15.5)](derivations/15_likelihood.md#eq-15-5), probabilistic PCA [eq. (15.8)](derivations/15_likelihood.md#eq-15-8) to
+# [eq. (15.14)](derivations/15_likelihood.md#eq-15-14), the collapse [eq. (15.15)](derivations/15_likelihood.md#eq-15-15).
 
 # %% [markdown]
 # ## The paper's network: `--epochs N --checkpoint PATH`

@@ -34,10 +34,10 @@ args = arguments(__doc__)
 # **Predict.** The first figure, 16_guess, shows nine rows in shuffled order: the eight exhibits and a healthy VAE. Which is
 # which? Write it down before you read the tables. And: how many of the eight will a gradient check let pass?
 #
-# Derivation: the right versions are [eq. (5.5)](derivations.md#eq-5-5) (1), [eq. (9.4)](derivations.md#eq-9-4) (2),
-# [eq. (15.18)](derivations.md#eq-15-18) (3), [eq. (8.4)](derivations.md#eq-8-4) (4, 5),
-# [eq. (3.3)](derivations.md#eq-3-3) (6), [eq. (10.2)](derivations.md#eq-10-2) (7) and
-# [eq. (4.5)](derivations.md#eq-4-5) (8).
+# Derivation: the right versions are [eq. (5.5)](derivations/05_noise.md#eq-5-5) (1), [eq. (9.4)](derivations/09_reparameterization.md#eq-9-4) (2),
+# [eq. (15.18)](derivations/15_likelihood.md#eq-15-18) (3), [eq. (8.4)](derivations/08_gaussian_kl.md#eq-8-4) (4, 5),
+# [eq. (3.3)](derivations/03_dense_layers.md#eq-3-3) (6), [eq. (10.2)](derivations/10_vae.md#eq-10-2) (7) and
+# [eq. (4.5)](derivations/04_autoencoder.md#eq-4-5) (8).
 #
 # ## The exhibits
 # `Healthy` is mv.VAE with the lines that the exhibits break in methods of their own. Every exhibit replaces one method.

@@ -31,9 +31,9 @@ args = arguments(__doc__)
 # Everything here runs on one thread, and what is measured is the processor time of this process, so that a busy machine
 # disturbs little. With two threads the matrix products take about half as long by the clock, and all other shares grow.
 #
-# Derivation: the products are [eq. (3.1)](derivations.md#eq-3-1) to [eq. (3.3)](derivations.md#eq-3-3), the elementwise
-# part is mostly [eq. (4.5)](derivations.md#eq-4-5) and [eq. (4.6)](derivations.md#eq-4-6), Adam is
-# [eq. (3.14)](derivations.md#eq-3-14).
+# Derivation: the products are [eq. (3.1)](derivations/03_dense_layers.md#eq-3-1) to [eq. (3.3)](derivations/03_dense_layers.md#eq-3-3), the elementwise
+# part is mostly [eq. (4.5)](derivations/04_autoencoder.md#eq-4-5) and [eq. (4.6)](derivations/04_autoencoder.md#eq-4-6), Adam is
+# [eq. (3.14)](derivations/03_dense_layers.md#eq-3-14).
 
 # %%
 def milliseconds(*functions, blocks=25, length=0.015):
@@ -253,7 +253,7 @@ figure(fig, "17_speed")
 #    does Adam cost now?
 # 3. Write `tanh` as `(e^x - e^-x) / (e^x + e^-x)` and time it against `np.tanh`. For which x is it wrong as well as slow?
 # 4. Sort `logits` along their rows. How long does `np.where(logits > 0, logits, 0)` take before and after, and why?
-# 5. A gradient of 0.001 comes once and then stays 0. After how many steps is the M of [eq. (3.14)](derivations.md#eq-3-14)
+# 5. A gradient of 0.001 comes once and then stays 0. After how many steps is the M of [eq. (3.14)](derivations/03_dense_layers.md#eq-3-14)
 #    below 1.2e-38? Compute it, then try it with `NaiveAdam` and one parameter.
 
 # %%

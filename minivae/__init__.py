@@ -1,18 +1,19 @@
 """minivae: the variational autoencoder from scratch in NumPy, to run, read and check.
 
-Reading order: autodiff, ops, gradcheck, vae_ops, nn, optim, models, data, train, evaluate, plot.
+Reading order: autodiff, ops, vae_ops, nn, optim, models, data, train, evaluate, plot.
 """
 
 import importlib
 
 from . import data, evaluate
 from .autodiff import PRIMITIVES, Tensor, no_grad, primitive
-from .gradcheck import GradientError, Report, check_gradients, taylor_test
+from .checks.gradients import GradientError, Report, check_gradients, taylor_test
 from .models import VAE, Autoencoder, ConditionalVAE
 from .nn import MLP, Dense, Module
 from .ops import dense, relu, sigmoid, softplus
 from .optim import SGD, Adam
-from .train import History, fit, load, save
+from .files.saved import load, save
+from .train import History, fit
 from .vae_ops import bernoulli_nll, gaussian_kl, gaussian_nll, reparameterize
 
 

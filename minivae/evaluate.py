@@ -9,8 +9,9 @@ import dataclasses
 import numpy as np
 
 from .autodiff import no_grad
-from .models import VAE, ConditionalVAE, check_rng, positive_int
-from .train import Progress
+from .checks.arguments import check_rng, positive_int
+from .models import VAE, ConditionalVAE
+from .screen.progress import Progress
 from .vae_ops import gaussian_kl, reparameterize, std
 
 BLOCK = 2**18  # numbers in the largest array that is made at a time: memory stays bounded whatever n and n_samples are

@@ -4,6 +4,7 @@ import numpy as np
 
 from . import ops
 from .autodiff import Tensor, no_grad
+from .checks.arguments import check_rng, positive_int
 from .nn import MLP, Module
 from .vae_ops import bernoulli_nll, gaussian_kl, gaussian_nll, reparameterize, std
 
@@ -196,15 +197,3 @@ class ConditionalVAE(VAE):
             raise ValueError(f"y must be {n} integers from 0 to {self.n_classes - 1}, got {y.dtype} of shape {y.shape}"
                              + (f" from {y.min()} to {y.max()}" if y.size else ""))
         return y
-
-
-def positive_int(name, value):
-    if not isinstance(value, (int, np.integer)) or value < 1:
-        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
-    return value
-
-
-def check_rng(rng):
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"noise needs a generator: pass rng=np.random.default_rng(seed), got {rng!r}")
-    return rng

@@ -1,7 +1,7 @@
 """The elementary operations, each with its derivative beside it; read this file as a table of derivatives.
 
 The names are NumPy's, and np.exp(t), t + 1 or np.sum(t, axis=0) arrive here. Lines marked eq. (...) are derived in
-lessons/derivations.md. g is the gradient of the loss in the result.
+lessons/derivations/. g is the gradient of the loss in the result.
 """
 
 import numpy as np

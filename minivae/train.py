@@ -1,24 +1,21 @@
 """Training: fit runs the epochs and keeps the history; checkpoints and saved models are plain .npz files."""
 
-import contextlib
 import copy
 import dataclasses
 import json
 import os
-import signal
-import sys
-import tempfile
-import threading
 import time
-import zipfile
 import zlib
 
 import numpy as np
 
 from . import models
 from .autodiff import no_grad
+from .checks.arguments import check_rng, positive_int
 from .data import binarize as draw_pixels
+from .files.npz import read_npz, refuses, write_npz
 from .optim import Adam
+from .screen.progress import Progress, interrupts
 
 
 @dataclasses.dataclass
@@ -58,8 +55,8 @@ def fit(model, x, *, epochs, batch_size=128, lr=1e-3, rng, y=None, x_val=None, b
     FloatingPointError when a loss or gradient is not finite (the parameters are then those of the last good step).
     """
     for name, value in (("epochs", epochs), ("batch_size", batch_size), ("every", every)):
-        models.positive_int(name, value)
-    models.check_rng(rng)
+        positive_int(name, value)
+    check_rng(rng)
     x, y = _check_data(model, x, y)
     x_val, y_val = x_val if isinstance(x_val, tuple) else (x_val, None)
     if x_val is not None:
@@ -75,7 +72,7 @@ def fit(model, x, *, epochs, batch_size=128, lr=1e-3, rng, y=None, x_val=None, b
         run.read(resume)
     show = Progress(progress)
 
-    with _interrupts() as interrupted, np.errstate(over="ignore", invalid="ignore"):
+    with interrupts() as interrupted, np.errstate(over="ignore", invalid="ignore"):
         try:
             while run.epoch < epochs and not interrupted:
                 weight = beta(run.epoch) if callable(beta) else beta
@@ -147,24 +144,6 @@ def _fingerprint(*arrays):
     return [None if a is None else [list(a.shape), zlib.crc32(np.ascontiguousarray(a))] for a in arrays]
 
 
-@contextlib.contextmanager
-def _interrupts():
-    """Gives a list that is empty until Ctrl-C; a second Ctrl-C acts at once, as usual."""
-    caught = []
-    def handler(signum, frame):
-        caught.append(True)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    ours = (threading.current_thread() is threading.main_thread()
-            and signal.getsignal(signal.SIGINT) is signal.default_int_handler)
-    if ours:
-        signal.signal(signal.SIGINT, handler)
-    try:
-        yield caught
-    finally:
-        if ours:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 class _Run:
     """Where a training run stands, down to the batch; it can be written to a file and read back."""
 
@@ -194,12 +173,12 @@ class _Run:
                 "rng": self.rng.bit_generator.state, "history": dataclasses.asdict(self.history)}
         arrays = {f"model/{k}": v for k, v in self.model.state_dict().items()}
         arrays.update({f"optimizer/{k}": v for k, v in self.optimizer.state.items()})
-        _write_npz(path, "checkpoint", meta, {**arrays, **({} if middle is None else {"order": self.order})})
+        write_npz(path, "checkpoint", meta, {**arrays, **({} if middle is None else {"order": self.order})})
 
     def read(self, path):
         """Raises ValueError where the checkpoint is of another run, before anything is changed."""
-        meta, arrays = _read_npz(path, "checkpoint")
-        with _refuses(path):
+        meta, arrays = read_npz(path, "checkpoint")
+        with refuses(path):
             theirs = meta["settings"]
             different = [f"{k} differs" if "data" in k else f"{k} was {theirs.get(k)}, and is {v} now"
                          for k, v in self.settings.items() if theirs.get(k) != v]
@@ -221,75 +200,3 @@ class _Run:
         if meta["middle"] is not None:
             self.order, self.done = order, meta["middle"]["done"]
             self.totals, self.started = np.array(meta["middle"]["totals"]), time.perf_counter()
-
-
-class Progress:
-    """One line on stderr, written over, where that is a terminal; elsewhere, if wanted is true, about ten lines in all."""
-
-    def __init__(self, wanted=None):
-        self.terminal = sys.stderr.isatty()
-        self.on = self.terminal if wanted is None else wanted
-        self.started, self.last, self.length, self.tenths = time.perf_counter(), 0.0, 0, 0
-
-    def __call__(self, text, share):
-        """Show text, if it is time for it; share of the work that is done, 0 to 1."""
-        now, end = time.perf_counter(), "\n"
-        if self.on and (share == 1 or (now - self.last > 0.2 if self.terminal else int(10 * share) > self.tenths)):
-            text = f"{text}  {now - self.started:.0f} s"
-            if self.terminal:
-                text, end = f"\r{text:{self.length}}", "\n" if share == 1 else ""
-            print(text, end=end, file=sys.stderr, flush=True)
-            self.last, self.length, self.tenths = now, len(text) - 1, int(10 * share)
-
-
-def save(model, path):
-    """Write the model to path, one .npz file, whole or not at all; nothing is pickled."""
-    _write_npz(path, "model", {"class": type(model).__name__, "config": model.config}, model.state_dict())
-
-
-def load(path):
-    """The model that save wrote, of its own class. Raises ValueError for a foreign or damaged file, and where names or
-    shapes do not fit; nothing is ever unpickled."""
-    meta, arrays = _read_npz(path, "model")
-    with _refuses(path):
-        known = {c.__name__: c for c in (models.Autoencoder, models.VAE, models.ConditionalVAE)}
-        if meta["class"] not in known:
-            raise ValueError(f"it holds a {meta['class']}, which is not a model of minivae")
-        model = known[meta["class"]](**meta["config"], rng=np.random.default_rng(0))
-        model.load_state_dict(arrays)
-    return model
-
-
-@contextlib.contextmanager
-def _refuses(path):
-    try:
-        yield
-    except (ValueError, KeyError, TypeError, AttributeError, OSError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error,
-            NotImplementedError) as error:
-        raise ValueError(f"cannot use {os.fspath(path)}: {error}") from error
-
-
-def _write_npz(path, kind, meta, arrays):
-    """Written beside its place, brought to the disk, then renamed: a reader sees the old file or the new one, whole."""
-    path = os.path.abspath(os.fspath(path))
-    handle, part = tempfile.mkstemp(dir=os.path.dirname(path), prefix=os.path.basename(path), suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as f:
-            np.savez(f, minivae=np.array(json.dumps({"kind": kind, **meta}, default=lambda a: a.tolist())), **arrays)
-            f.flush()
-            os.fsync(f.fileno())
-        os.replace(part, path)
-    except BaseException:
-        os.unlink(part)
-        raise
-
-
-def _read_npz(path, kind):
-    with open(path, "rb") as f, _refuses(path):
-        with np.load(f, allow_pickle=False) as files:
-            if "minivae" not in files:
-                raise ValueError("minivae did not write it")
-            meta = json.loads(str(files["minivae"]))
-            if meta.get("kind") != kind:
-                raise ValueError(f"it is a minivae {meta.get('kind')}, and a {kind} is wanted")
-            return meta, {name: files[name] for name in files.files if name != "minivae"}

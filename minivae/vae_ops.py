@@ -1,7 +1,7 @@
 """The heart of the VAE: four functions with their gradients derived by hand, per example and in nats.
 
 Each is one primitive (value and gradients side by side), and each derivation stands, step by step, in
-lessons/derivations.md. Shapes: B examples, D data, Z latents. Nothing is clipped: extreme inputs are handled by
+lessons/derivations/. Shapes: B examples, D data, Z latents. Nothing is clipped: extreme inputs are handled by
 writing each formula so that it cannot overflow.
 """
 

@@ -4,7 +4,7 @@ Write the order in which a backward pass visits the nodes of a graph, beginning 
 only after all nodes that use it have passed on theirs, so it must stand behind all of them. List each node that root was
 computed from once, and no others; a graph of many thousands of nodes in a row must not hit Python's recursion limit.
 
-Derived in [eq. (2.2)](../derivations.md#eq-2-2), [eq. (2.3)](../derivations.md#eq-2-3).
+Derived in [eq. (2.2)](../derivations/02_backprop.md#eq-2-2), [eq. (2.3)](../derivations/02_backprop.md#eq-2-3).
 Run this file to check your answer; run it with --hint if you are stuck.
 """
 

@@ -4,9 +4,9 @@ Now the prior has a mean of its own for each class: example b, of class y[b], is
 its KL, and the gradients of sum(g * kl) in mu, in logvar and in the class means, by hand. Several examples may share a class,
 whose mean then collects the gradients of all of them; a class without an example gets zeros.
 
-Derived in [eq. (8.5)](../derivations.md#eq-8-5), [eq. (8.6)](../derivations.md#eq-8-6),
-[eq. (8.7)](../derivations.md#eq-8-7),
-[eq. (8.8)](../derivations.md#eq-8-8), [eq. (2.24)](../derivations.md#eq-2-24).
+Derived in [eq. (8.5)](../derivations/08_gaussian_kl.md#eq-8-5), [eq. (8.6)](../derivations/08_gaussian_kl.md#eq-8-6),
+[eq. (8.7)](../derivations/08_gaussian_kl.md#eq-8-7),
+[eq. (8.8)](../derivations/08_gaussian_kl.md#eq-8-8), [eq. (2.24)](../derivations/02_backprop.md#eq-2-24).
 Run this file to check your answer; run it with --hint if you are stuck.
 """
 

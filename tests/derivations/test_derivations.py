@@ -14,7 +14,7 @@ import pytest
 
 import minivae as mv
 from minivae import evaluate
-from minivae.gradcheck import taylor_test
+from minivae.checks.gradients import taylor_test
 
 # Equations that only define something. They have no truth to test; some of them have a test of minivae's version.
 DEFINITIONS = {"1.1", "1.11", "3.4", "3.9", "3.11", "3.13", "4.1", "4.3", "5.1", "5.5", "6.1", "6.6", "6.8", "7.1", "7.4",

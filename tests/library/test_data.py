@@ -19,9 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minivae import data
+from minivae.files import idx, mnist
 
 REAL_MNIST = os.environ.get("MINIVAE_DATA")  # taken before any test changes the environment
-TRAIN = data.MNIST["train"]
+TRAIN = mnist.MNIST["train"]
 
 
 # Digits
@@ -301,7 +302,7 @@ def test_mutated_files_are_read_exactly_or_refused(tmp_path, seed):
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """Three empty folders to look in, as root, $MINIVAE_DATA and cache; no mirror; nothing of the user's own."""
-    monkeypatch.setattr(data, "MIRRORS", ())
+    monkeypatch.setattr(mnist, "MIRRORS", ())
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("MINIVAE_DATA", str(tmp_path / "environment"))
@@ -316,7 +317,7 @@ def images(n=3, rows=2, cols=5, seed=0):
 
 
 def put(folder, x, y, split="train", pack=bytes, end=""):
-    for name, array in zip(data.MNIST[split], (x, y)):
+    for name, array in zip(mnist.MNIST[split], (x, y)):
         write(folder / (name + end), pack(idx(array)))
 
 
@@ -352,8 +353,8 @@ def test_the_cache_folder_of_each_system(monkeypatch, platform, variables, folde
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("sys.platform", platform)
-    assert data._folders(None) == [Path(os.path.expanduser(folder))]
-    assert data._folders("~/here")[0] == Path(os.path.expanduser("~/here"))
+    assert mnist._folders(None) == [Path(os.path.expanduser(folder))]
+    assert mnist._folders("~/here")[0] == Path(os.path.expanduser("~/here"))
 
 
 @pytest.mark.parametrize("x, y, says", [
@@ -379,7 +380,7 @@ def test_unknown_split():
 def originals(monkeypatch):
     """Two small files that stand for MNIST's own: ORIGINALS knows their sizes and checksums."""
     contents = {name: idx(array) for name, array in zip(TRAIN, (images(), np.array([3, 1, 4], np.uint8)))}
-    monkeypatch.setattr(data, "ORIGINALS", {name: (len(content), hashlib.sha256(content).hexdigest())
+    monkeypatch.setattr(mnist, "ORIGINALS", {name: (len(content), hashlib.sha256(content).hexdigest())
                                             for name, content in contents.items()})
     return contents
 
@@ -399,10 +400,10 @@ def test_halves_in_two_folders_are_joined_only_if_both_are_mnists_own(home, orig
 def test_without_files_the_error_says_what_to_put_where(home, monkeypatch, download):
     with socket.socket() as nobody, pytest.raises(data.DataError) as caught:
         nobody.bind(("127.0.0.1", 0))  # holds a port at which nobody listens
-        monkeypatch.setattr(data, "MIRRORS", (f"http://127.0.0.1:{nobody.getsockname()[1]}/",))
+        monkeypatch.setattr(mnist, "MIRRORS", (f"http://127.0.0.1:{nobody.getsockname()[1]}/",))
         data.mnist("test", root=home / "root", download=download)
     message = str(caught.value)
-    assert all(name in message for name in data.MNIST["test"])
+    assert all(name in message for name in mnist.MNIST["test"])
     assert f"put what is missing into {home / 'root'}" in message
     assert all(str(home / folder) in message for folder in ("root", "environment", "cache/minivae"))
     assert ("download=False" in message) == (not download) and ("refused" in message) == download
@@ -455,7 +456,7 @@ def server(originals):
 
 
 def mirrors(monkeypatch, server, *manners):
-    monkeypatch.setattr(data, "MIRRORS", tuple(f"{server.url}{manner}/" for manner in manners))
+    monkeypatch.setattr(mnist, "MIRRORS", tuple(f"{server.url}{manner}/" for manner in manners))
 
 
 def files(folder):
@@ -498,7 +499,7 @@ def test_a_bad_mirror_leaves_nothing_and_the_next_is_tried(home, monkeypatch, se
 def test_a_mirror_that_never_ends_is_left(home, monkeypatch, server):
     mirrors(monkeypatch, server, "endless")
     written = []
-    monkeypatch.setattr(data, "_is_original", lambda part, name: written.append(part.stat().st_size))
+    monkeypatch.setattr(mnist, "_is_original", lambda part, name: written.append(part.stat().st_size))
     with pytest.raises(data.DataError):
         data.mnist(root=home / "root")
     assert written[0] < 1 << 12  # of 13 MB on offer
@@ -524,13 +525,13 @@ def test_mnists_labels_are_not_downloaded_beside_other_images(home, monkeypatch,
 def test_a_file_is_renamed_only_when_checked_and_on_the_disk(home, monkeypatch, server):
     mirrors(monkeypatch, server, "good")
     steps = []
-    for module, name in ((os, "fsync"), (data, "_is_original"), (os, "replace")):
+    for module, name in ((os, "fsync"), (mnist, "_is_original"), (os, "replace")):
         def step(*arguments, name=name, original=getattr(module, name)):
             steps.append(name)
             assert [file[-5:] for file in files(home / "root") if TRAIN[0] in file] == [".part"]
             return original(*arguments)
         monkeypatch.setattr(module, name, step)
-    data._download(TRAIN[0], home / "root")
+    mnist._download(TRAIN[0], home / "root")
     assert steps == ["fsync", "_is_original", "replace"]
 
 
@@ -539,7 +540,7 @@ def test_ctrl_c_leaves_no_part(home, monkeypatch, server):
     def interrupt(_):
         assert len(files(home / "root")) == 1
         raise KeyboardInterrupt
-    monkeypatch.setattr(data, "_progress", interrupt)
+    monkeypatch.setattr(mnist, "_progress", interrupt)
     with pytest.raises(KeyboardInterrupt):
         data.mnist(root=home / "root")
     assert files(home / "root") == []
@@ -558,7 +559,7 @@ def test_progress_is_shown_on_a_terminal_only(home, monkeypatch, server, termina
 
 
 def test_the_mirrors_are_reached_by_https_only():
-    assert data.MIRRORS and all(mirror.startswith("https://") and mirror.endswith("/") for mirror in data.MIRRORS)
+    assert mnist.MIRRORS and all(mirror.startswith("https://") and mirror.endswith("/") for mirror in mnist.MIRRORS)
 
 
 # The real MNIST
@@ -569,9 +570,9 @@ def test_the_mirrors_are_reached_by_https_only():
     ("train", [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]),
     ("test", [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009])])
 def test_the_real_mnist(split, counts):
-    for name in data.MNIST[split]:
+    for name in mnist.MNIST[split]:
         path = Path(REAL_MNIST) / name
-        assert data._is_original(path if path.is_file() else path.with_name(f"{name}.gz"), name)
+        assert mnist._is_original(path if path.is_file() else path.with_name(f"{name}.gz"), name)
     x, y = data.mnist(split, root=REAL_MNIST, download=False)
     assert x.shape == (sum(counts), 784) and x.min() == 0 and x.max() == 1
     assert np.bincount(y).tolist() == counts

@@ -1,0 +1,1 @@
+"""Checking: arguments, gradients, and what a mistake looks like."""

@@ -1,0 +1,1 @@
+"""What the terminal and the keyboard have to do with it: a progress line, and Ctrl-C."""
