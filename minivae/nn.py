@@ -19,11 +19,11 @@ class _Named(type):
 
 
 class Module(metaclass=_Named):
-    """Anything with parameters: the Tensors it holds, and those of the Modules it holds.
+    """Anything with parameters: its Tensors that need a gradient, and those of Modules it holds.
 
     They may stand in lists, tuples and dicts, too; a layer that stands in two places counts once,
-    under its first name. A parameter with requires_grad=False is frozen: it is saved and loaded
-    with the others, and no optimiser moves it.
+    under its first name. Set requires_grad=False later, and a parameter is frozen: it is saved and
+    loaded with the others as before, and no optimiser moves it.
     """
 
     def children(self):
@@ -34,7 +34,8 @@ class Module(metaclass=_Named):
         """Pairs (name, Tensor) in a stable order, with names like encoder.0.weight."""
         found = {}
         for name, tensor in _tensors(self.children(), ""):
-            found.setdefault(id(tensor), (name, tensor))
+            if tensor.requires_grad or tensor.name:  # a frozen parameter has kept its name
+                found.setdefault(id(tensor), (name, tensor))
         return list(found.values())
 
     def parameters(self):
