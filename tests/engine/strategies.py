@@ -1,4 +1,4 @@
-"""What the rules in PRIMITIVES are tried on: shapes, numbers, and one strategy for each kind of rule.
+"""What the rules in PRIMITIVES are tried on: shapes, numbers, and a strategy for each kind of rule.
 
 Shapes run from scalars to three dimensions, with empty arrays and every way of broadcasting. Values
 stay away from kinks: what a rule does exactly on one is a convention, and is tested separately.
@@ -48,7 +48,8 @@ EMPTY = [(0,), (2, 0), (2, 0, 3)]
 
 full_shapes = st.sampled_from([(), *VECTORS, *MATRICES, *STACKS])
 shapes = st.sampled_from([(), *VECTORS, *MATRICES, *STACKS, *EMPTY])
-batches = st.sampled_from([(2, 3), (3, 2), (3, 3), (2, 4), (1, 3), (4, 1), (1, 1)])  # (B, Z) or (B, D)
+# (B, Z) or (B, D)
+batches = st.sampled_from([(2, 3), (3, 2), (3, 3), (2, 4), (1, 3), (4, 1), (1, 1)])
 
 
 @st.composite
@@ -190,7 +191,7 @@ def keep_or_drop(shape):
 
 @st.composite
 def new_shapes(draw, shape):
-    """A shape of the same size: its prime factors, grouped anew; one length may be left to NumPy."""
+    """A shape of the same size, of its prime factors; one length may be left to NumPy."""
     size = math.prod(shape)
     if size == 0:
         return draw(st.sampled_from([(0,), (0, 2), (3, 0, 1)]))

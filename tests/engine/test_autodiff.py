@@ -1,4 +1,4 @@
-"""The engine: graphs of every shape, dtypes, plain NumPy as the interface, and its error messages."""
+"""The engine: graphs of every shape, dtypes, NumPy as the interface, and its error messages."""
 
 import gc
 import weakref
@@ -146,7 +146,7 @@ def test_no_grad_ends_also_where_something_raises():
 # Dtypes
 
 def results_of(x):
-    """Operators, functions and numbers of every kind beside x, where NumPy might change the dtype."""
+    """x beside numbers and under functions of every kind, where NumPy might change the dtype."""
     yield x * 0.5
     yield 2 * x
     yield x / 3
