@@ -1,7 +1,8 @@
 """The figures: each function gives a matplotlib Figure and shows nothing.
 
 Where images are drawn, shape=(rows, cols) or (rows, cols, 3) says what the D numbers of an example
-are; it may be left out for square grey images. Black is 0 and white is 1.
+are; it may be left out for 8 x 8, 28 x 28 and other grey squares, unless the side is a multiple of
+3, since D could then be a colour image as well. Black is 0 and white is 1.
 """
 
 import textwrap
@@ -107,25 +108,23 @@ def latent_map(model, x, y=None, shape=None):
 
     y: labels (n,). Integers are drawn as their digits, strings in colours with a legend, other
         numbers by a colour scale; without labels all points look alike.
-    shape: if given, some of the images are drawn where they lie.
+    shape: if given, some of the images are drawn where they lie, none over another.
 
     Raises ValueError where x and y differ in length.
     """
     codes = model.codes(x)  # (n, Z)
-    if y is not None and np.shape(y) != (len(codes),):
-        raise ValueError(f"y must be {len(codes)} labels, one for each x, got shape {np.shape(y)}")
-    across, up = _most_varied(codes)
-    points = np.zeros((len(codes), 2))
-    points[:, 0] = codes[:, across]
-    if up is not None:
-        points[:, 1] = codes[:, up]
-
+    n, Z = codes.shape
+    if y is not None and np.shape(y) != (n,):
+        raise ValueError(f"y must be {n} labels, one for each x, got shape {np.shape(y)}")
     fig, ax = plt.subplots(figsize=(6, 5.4), layout="constrained")
-    ax.set(title="where the encoder puts each image", xlabel=f"latent {across}", aspect="equal")
-    if up is None:
-        ax.set(yticks=[])
+    if Z == 1:
+        points = np.stack([codes[:, 0], np.arange(n)], axis=1)
+        ax.set(xlabel="latent 0", ylabel="which image of x")
     else:
-        ax.set(ylabel=f"latent {up}")
+        across, up = sorted(np.argsort(codes.var(axis=0))[-2:])
+        points = codes[:, [across, up]]
+        ax.set(xlabel=f"latent {across}", ylabel=f"latent {up}", aspect="equal")
+    ax.set_title("where the encoder puts each image")
     _scatter(ax, points, y)
     if shape is not None:
         _draw_some(ax, points, np.asarray(x), shape)
@@ -196,48 +195,49 @@ def _draw(ax, image, **place):
 
 # The map of codes
 
-def _most_varied(codes):
-    """The two latents that vary most, in order; None for the second where there is only one."""
-    if codes.shape[1] == 1:
-        return 0, None
-    return sorted(np.argsort(codes.var(axis=0))[-2:])
-
-
 def _scatter(ax, points, y):
     """The points (n, 2), marked by their labels y."""
     if y is None:
-        ax.scatter(*points.T, s=10, color=BLUE, alpha=0.6, linewidths=0)
+        ax.scatter(*points.T, s=10, color=BLUE, linewidths=0)
         return
     y = np.asarray(y)
-    if y.dtype.kind in "fc":
+    if y.dtype.kind == "f":
         dots = ax.scatter(*points.T, c=y, s=10, cmap="viridis")
-        ax.figure.colorbar(dots, label="y")
+        ax.figure.colorbar(dots, label="y", shrink=0.8)
         return
-    if y.dtype.kind in "iu":
-        for i, k in enumerate(np.unique(y)):
-            colour = COLOURS[i % len(COLOURS)]
-            ax.scatter(*points[y == k].T, marker=f"${k}$", s=28, linewidths=0.2, color=colour)
-        return
-    y = y.astype(str)
-    for i, name in enumerate(np.unique(y)):
-        style = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
-        ax.scatter(*points[y == name].T, s=16, linewidths=0, label=name, **style)
-    ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
+    digits = y.dtype.kind in "iu"
+    if not digits:
+        y = y.astype(str)
+    for i, label in enumerate(np.unique(y)):
+        if digits:
+            style = {"marker": f"${label}$", "s": 28, "linewidths": 0.2}
+        else:
+            style = {"marker": MARKERS[i % len(MARKERS)], "s": 16, "linewidths": 0}
+        ax.scatter(*points[y == label].T, color=COLOURS[i % len(COLOURS)], **style)
+    if not digits:
+        names = [_as_text(label) for label in np.unique(y)]
+        ax.legend(ax.collections, names, loc="upper left", bbox_to_anchor=(1, 1))
+
+
+def _as_text(label):
+    """A label as matplotlib's legend shows it: no formula, and not left out for its underscore."""
+    label = label.replace("$", r"\$")
+    return f" {label}" if label.startswith("_") else label
 
 
 def _draw_some(ax, points, x, shape):
-    """Small pictures of some x (n, D), each about its point: one for each cell of a coarse grid."""
-    low = points.min(axis=0)
-    side = (points.max(axis=0) - low).max() / 12 or 1.0
-    cells = np.floor((points - low) / side)
-    off_centre = np.abs((points - low) / side - cells - 0.5).max(axis=1)
-    order = np.argsort(off_centre)
-    chosen = order[np.unique(cells[order], axis=0, return_index=True)[1]]
-
+    """Small pictures of some x (n, D), each about its point, as many as do not overlap."""
+    before = {"xlim": ax.get_xlim(), "ylim": ax.get_ylim(), "aspect": ax.get_aspect()}
+    side = np.ptp([before["xlim"], before["ylim"]], axis=1) / 18  # of a picture, in both latents
+    if before["aspect"] != "auto":
+        side[:] = side.max()
+    chosen = []
+    for i, point in enumerate(points):
+        if (np.abs(points[chosen] - point) > side).any(axis=1).all():
+            chosen.append(i)
     images = _as_images(x[chosen], shape)  # (m, height, width) or (m, height, width, 3)
-    half = 0.4 * side * np.array(images.shape[1:3]) / max(images.shape[1:3])
-    for (across, up), image in zip(points[chosen], images):
-        extent = (across - half[1], across + half[1], up - half[0], up + half[0])
-        _draw(ax, image, extent=extent, zorder=3)
-    ax.set(xlim=(low[0] - side, None), ylim=(low[1] - side, None))
-    ax.autoscale_view()
+    height, width = np.array(images.shape[1:3]) / max(images.shape[1:3])
+    across, up = 0.5 * side * (width, height)
+    for (a, b), image in zip(points[chosen], images):
+        _draw(ax, image, extent=(a - across, a + across, b - up, b + up), zorder=3)
+    ax.set(**before)  # drawing an image changes them
