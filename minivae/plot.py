@@ -204,19 +204,25 @@ def _scatter(ax, points, y):
     if y.dtype.kind == "f":
         dots = ax.scatter(*points.T, c=y, s=10, cmap="viridis")
         ax.figure.colorbar(dots, label="y", shrink=0.8)
-        return
-    digits = y.dtype.kind in "iu"
-    if not digits:
-        y = y.astype(str)
+    elif y.dtype.kind in "iu":
+        _mark_by_digit(ax, points, y)
+    else:
+        _mark_by_word(ax, points, y.astype(str))
+
+
+def _mark_by_digit(ax, points, y):
     for i, label in enumerate(np.unique(y)):
-        if digits:
-            style = {"marker": f"${label}$", "s": 28, "linewidths": 0.2}
-        else:
-            style = {"marker": MARKERS[i % len(MARKERS)], "s": 16, "linewidths": 0}
-        ax.scatter(*points[y == label].T, color=COLOURS[i % len(COLOURS)], **style)
-    if not digits:
-        names = [_as_text(label) for label in np.unique(y)]
-        ax.legend(ax.collections, names, loc="upper left", bbox_to_anchor=(1, 1))
+        style = {"color": COLOURS[i % len(COLOURS)], "marker": f"${label}$"}
+        ax.scatter(*points[y == label].T, s=28, linewidths=0.2, **style)
+
+
+def _mark_by_word(ax, points, y):
+    words = np.unique(y)
+    for i, word in enumerate(words):
+        style = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
+        ax.scatter(*points[y == word].T, s=16, linewidths=0, **style)
+    names = [_as_text(word) for word in words]
+    ax.legend(ax.collections, names, loc="upper left", bbox_to_anchor=(1, 1))
 
 
 def _as_text(label):
