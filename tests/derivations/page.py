@@ -433,9 +433,18 @@ class Reader:
             return special[token]()
         if token in OPENING:
             return self.bracket()
+        if token == "e" and self.peek(1) == "^" and "e" not in self.symbols:
+            return self.exponential()
         if token is None or not re.fullmatch(r"[a-zA-Z]|\\[a-zA-Z]+|\\text\{.*\}", token):
             raise Unreadable(f"a number, name or bracket was expected, not {token or 'the end'}")
         return self.name()
+
+    def exponential(self):
+        """e^x by exp, which has more digits than a power of e."""
+        self.take("e")
+        self.take("^")
+        exponent = self.part(self.raw())
+        return lambda env: np.exp(exponent(env))
 
     # Brackets, fractions, and the signs with a subscript of their own.
 
