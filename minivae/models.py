@@ -37,6 +37,7 @@ class Autoencoder(Module):
     """
 
     numbers_per_latent = 1  # that the encoder gives: the code itself
+    n_classes = None  # of the labels that the model takes: none
 
     def __init__(
         self,
