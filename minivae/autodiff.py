@@ -314,7 +314,9 @@ def primitive(f):
             elif type(a) not in PLAIN:
                 a = plain_value(a)
             if type(a) is np.ndarray and a.dtype is not dtype and a.dtype.kind not in "iub":
-                dtype = _common_dtype(name, dtype, a)
+                if dtype is not None or a.dtype not in FLOATS:
+                    _refuse_dtype(name, dtype, a)
+                dtype = a.dtype  # Python numbers have no say in it
             plain.append(a)
         if takes_a_list:
             plain = [plain[: len(args[0])], *plain[len(args[0]) :]]
@@ -365,16 +367,15 @@ def _in_place(name, signature, args, kwargs):
     return bound.args, bound.kwargs
 
 
-def _common_dtype(name, dtype, a):
-    """The float type that the inputs share so far and a; Python numbers have no say in it."""
+def _refuse_dtype(name, dtype, a):
+    """Raises TypeError where a is of a foreign kind, or of another float type than the rest."""
     if a.dtype not in FLOATS:
         plain_array(a)  # says what is wrong with complex numbers and the like
-    if dtype is not None and a.dtype != dtype:
+    if a.dtype != dtype:
         raise TypeError(
             f"{name} got both {dtype} and {a.dtype}: convert one of them first, for example with "
             f"x.astype(np.{dtype})"
         )
-    return a.dtype
 
 
 def _result(y, op, parents):

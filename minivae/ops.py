@@ -166,7 +166,7 @@ def sum(x, axis=None, keepdims=False):
 @primitive
 def mean(x, axis=None, keepdims=False):
     y = np.sum(x, axis=axis, keepdims=keepdims)
-    n = np.size(x) // np.size(y) if np.size(y) else 0
+    n = np.size(x) // y.size if y.size else 0
     return y / n, lambda g: spread(g / n, x, axis, keepdims)  # eq. (2.20)
 
 

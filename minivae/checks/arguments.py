@@ -22,7 +22,7 @@ def check_rng(rng):
 
 
 def plain_array(a):
-    """a as a plain ndarray of float32, float64, integers or booleans, without a copy where it is one.
+    """a as a plain ndarray of floats, integers or booleans; no copy where it is one already.
 
     Raises TypeError for what is no such array, or is one with rules of its own (a masked array, a
     matrix, a sparse matrix, a data frame): computing with it here would follow half of them.
