@@ -397,10 +397,12 @@ NO_GRADIENT = set(
     array_equal all any logical_and logical_or logical_not argmax argmin argsort shape ndim size
     zeros_like ones_like full_like sign floor ceil round rint trunc count_nonzero nonzero""".split()
 )
+ALIASES = {"amax": "max", "amin": "min", "around": "round", "round_": "round"}
 
 
 def _numpy_call(name, full_name, args, kwargs):
     """What an operator or NumPy function does when it meets a Tensor: the rule of that name."""
+    name = ALIASES.get(name, name)
     if name in PRIMITIVES:
         return PRIMITIVES[name](*args, **kwargs)
     if name in NO_GRADIENT:
