@@ -276,7 +276,7 @@ def var(x, axis=None, ddof=0, keepdims=False):
 
 @primitive
 def std(x, axis=None, ddof=0, keepdims=False):
-    """The square root of var. Where all entries are equal it has a kink, and its gradient is NaN."""
+    """The square root of var. Where all entries are equal it has a kink, and no gradient: NaN."""
     away = x - np.mean(x, axis=axis, keepdims=True)
     total = np.sum(away * away, axis=axis, keepdims=keepdims)
     n = _per_entry(x, total) - ddof
