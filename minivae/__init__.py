@@ -1,6 +1,7 @@
 """minivae: the variational autoencoder from scratch in NumPy, to run, read and check.
 
-The course, in reading order: autodiff, ops, vae_ops, nn, optim, models, data, train, evaluate, plot.
+The course, in reading order: autodiff, ops, vae_ops, nn, optim, models, data, train, evaluate,
+plot.
 Downstairs, what it stands on and nobody needs to read on the way: checks/ (is a gradient right, and
 what does a mistake look like), files/ (models, checkpoints and data on disk), screen/ (progress,
 Ctrl-C).
