@@ -216,5 +216,60 @@ def test_eq_2_26_dot_product_test(linear):
     close(page("2.26", 0)(J=J, u=u, v=v), t.grad.ravel() @ v)
 
 
+def test_eq_2_28_log1p():
+    rule("2.28", np.log1p, abs(X))
+
+
+def test_eq_2_29_expm1():
+    rule("2.29", np.expm1, X)
+
+
+def test_eq_2_30_square():
+    rule("2.30", np.square, X)
+
+
+def test_eq_2_31_sin_and_cos():
+    rule("2.31", np.sin, X, at=0)
+    rule("2.31", np.cos, X, at=1)
+
+
+def test_eq_2_32_minimum():
+    tied = np.where([True, False, False] * 2, X, Y)
+    rule("2.32", np.minimum, X, tied)
+
+
+def test_eq_2_33_logaddexp():
+    rule("2.33", np.logaddexp, X, Y, z=np.log(np.exp(X) + np.exp(Y)))
+
+
+def test_eq_2_34_where():
+    c = np.array([1.0, 0.0, 0.0, 1.0, 1.0, 0.0])
+    rule("2.34", lambda x, y: np.where(c > 0, x, y), X, Y, c=c, z=np.where(c > 0, X, Y))
+
+
+def test_eq_2_35_clip():
+    rule("2.35", lambda x: np.clip(x, -1.0, 1.2), X, a=-1.0, b=1.2)
+    holds("2.35", x_bar=gradients(lambda x: np.clip(x, -1.0, 1.2), [1.2])[0], g=1.0, x=1.2, a=-1.0, b=1.2)
+
+
+@pytest.mark.parametrize("tied", [1, 3])
+def test_eq_2_36_max_and_min(tied):
+    x = np.array([0.2, 1.0, -3.0, *[5.0] * tied])
+    for op, values in ((np.max, x), (np.min, -x)):
+        found = gradients(op, values)[0]
+        for i in range(1, len(x) + 1):
+            holds("2.36", i=i, x=values, y=op(values), x_bar=found, g=1.0, t=tied)
+
+
+@pytest.mark.parametrize("ddof", [0, 1])
+def test_eq_2_37_var(ddof):
+    rule("2.37", lambda x: np.var(x, ddof=ddof), X, n=len(X) - ddof, m=X.mean())
+
+
+@pytest.mark.parametrize("ddof", [0, 1])
+def test_eq_2_38_std(ddof):
+    rule("2.38", lambda x: np.std(x, ddof=ddof), X, n=len(X) - ddof, m=X.mean())
+
+
 def test_eq_2_27_worked_number():
     holds("2.27", x_bar=gradients(lambda x: x * np.exp(x), 1.0)[0], y=np.e, x=1, tol=1e-6)

@@ -142,14 +142,16 @@ def two_without_ties(draw, name):
 
 
 @st.composite
-def products(draw):
+def products(draw, stacked=True, name="matmul"):
     """Vectors, matrices, and stacks of matrices that broadcast."""
     signature = "(m?,n),(n,p?)->(m?,p?)"
-    drawn = hnp.mutually_broadcastable_shapes(signature=signature, max_dims=1, max_side=3)
+    drawn = hnp.mutually_broadcastable_shapes(
+        signature=signature, max_dims=int(stacked), max_side=3
+    )
     first, second = draw(drawn).input_shapes
     rng = draw(rngs)
     x, y = real(rng, first), real(rng, second)
-    return Case(PRIMITIVES["matmul"], [x, y], x @ y)
+    return Case(PRIMITIVES[name], [x, y], x @ y)
 
 
 @st.composite
@@ -255,6 +257,71 @@ def concatenations(draw):
         lengths[axis] = n
         arrays.append(real(rng, lengths))
     return Case(lambda *ts: np.concatenate(ts, axis=axis), arrays, np.concatenate(arrays, axis))
+
+
+@st.composite
+def stacks(draw):
+    """One to three arrays of one shape."""
+    shape = draw(full_shapes)
+    axis = draw(st.integers(-len(shape) - 1, len(shape)))
+    n = draw(st.integers(1, 3))
+    arrays = list(real(draw(rngs), (n, *shape)))
+    return Case(lambda *ts: np.stack(ts, axis=axis), arrays, np.stack(arrays, axis))
+
+
+def one_axis(shape):
+    """An axis of this shape, or of the shape with one more."""
+    return st.integers(-len(shape) - 1, len(shape))
+
+
+@st.composite
+def swaps(draw):
+    x = real(draw(rngs), draw(shapes.filter(len)))
+    a, b = draw(st.lists(st.integers(-x.ndim, x.ndim - 1), min_size=2, max_size=2))
+    return Case(lambda t: np.swapaxes(t, a, b), [x], np.swapaxes(x, a, b))
+
+
+# Rules that choose entries, away from where the choice changes
+
+@st.composite
+def choices(draw):
+    """where(condition, x, y), three arrays that broadcast."""
+    rng = draw(rngs)
+    shape = draw(shapes)
+    condition = rng.random(draw(narrower(shape))) < 0.5
+    x = real(rng, draw(narrower(shape)))
+    y = real(rng, draw(narrower(shape)))
+    return Case(lambda a, b: np.where(condition, a, b), [x, y], np.where(condition, x, y))
+
+
+@st.composite
+def clips(draw):
+    x = not_zero(draw(rngs), draw(shapes))  # no entry within 0.01 of a bound
+    low, high = draw(st.sampled_from([(-0.29, None), (None, 0.29), (-0.29, 0.29), (-3, 3)]))
+    x = np.where(np.abs(np.abs(x) - 0.29) < 0.01, 1.0, x)
+    return Case(lambda t: np.clip(t, low, high), [x], np.clip(x, low, high))
+
+
+@st.composite
+def extremes(draw, name):
+    """max or min of entries that are at least 0.1 apart."""
+    shape = draw(full_shapes)
+    x = np.asarray(draw(rngs).permutation(math.prod(shape)).reshape(shape) * 0.1)
+    axis, keepdims = draw(axes(shape)), draw(st.booleans())
+    want = getattr(np, name)(x, axis=axis, keepdims=keepdims)
+    f = getattr(np, name)
+    return Case(lambda t: f(t, axis=axis, keepdims=keepdims), [x], want)
+
+
+@st.composite
+def spreads(draw, name):
+    """var or std over an axis of at least two entries, or over all of them."""
+    shape = draw(st.sampled_from([(3,), (2, 3), (3, 2), (2, 3, 2)]))
+    x = real(draw(rngs), shape)
+    axis = draw(st.sampled_from([None, *range(-len(shape), len(shape))]))
+    options = {"axis": axis, "ddof": draw(st.integers(0, 1)), "keepdims": draw(st.booleans())}
+    f = getattr(np, name)
+    return Case(lambda t: f(t, **options), [x], f(x, **options))
 
 
 # The four rules of the VAE. The value wanted is the density's, not the fused formula's.

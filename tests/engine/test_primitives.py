@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from strategies import axes, full_shapes, keep_or_drop, permutations
 from strategies import bernoulli_nlls, draws_of_z, gaussian_nlls, kls
 from strategies import broadcasts, concatenations, items, layers, products, reshapes
+from strategies import choices, clips, extremes, one_axis, spreads, stacks, swaps
 from strategies import naive_relu, naive_sigmoid, naive_softplus
 from strategies import not_zero, positive, real, rngs
 from strategies import one, powers, two, two_without_ties
@@ -24,12 +25,21 @@ CASES = {
     "multiply": two("multiply"),
     "divide": two("divide", real, not_zero),
     "maximum": two_without_ties("maximum"),
+    "minimum": two_without_ties("minimum"),
+    "logaddexp": two("logaddexp"),
+    "where": choices(),
     # One input, entry by entry
     "negative": one("negative", real),
     "power": powers(),
     "exp": one("exp", real),
     "log": one("log", positive),
     "sqrt": one("sqrt", positive),
+    "log1p": one("log1p", positive),
+    "expm1": one("expm1", real),
+    "square": one("square", real),
+    "sin": one("sin", real),
+    "cos": one("cos", real),
+    "clip": clips(),
     "tanh": one("tanh", real),
     "sigmoid": one("sigmoid", real, naive_sigmoid),
     "softplus": one("softplus", real, naive_softplus),
@@ -38,13 +48,23 @@ CASES = {
     # Sums and shapes
     "sum": one("sum", real, axis=axes, keepdims=keep_or_drop),
     "mean": one("mean", real, shapes=full_shapes, axis=axes, keepdims=keep_or_drop),
+    "max": extremes("max"),
+    "min": extremes("min"),
+    "var": spreads("var"),
+    "std": spreads("std"),
     "transpose": one("transpose", real, axes=permutations),
+    "swapaxes": swaps(),
+    "ravel": one("ravel", real),
+    "squeeze": one("squeeze", real),
+    "expand_dims": one("expand_dims", real, axis=one_axis),
     "reshape": reshapes(),
     "broadcast_to": broadcasts(),
     "getitem": items(),
     "concatenate": concatenations(),
+    "stack": stacks(),
     # Matrix products
     "matmul": products(),
+    "dot": products(stacked=False, name="dot"),
     "dense": layers(),
     # The VAE's own; test_vae_ops.py looks at them more closely
     "reparameterize": draws_of_z(),
@@ -53,7 +73,8 @@ CASES = {
     "gaussian_nll": gaussian_nlls(),
 }
 LINEAR = ["negative", "sum", "mean", "transpose"]
-LINEAR += ["reshape", "broadcast_to", "getitem", "concatenate"]
+LINEAR += ["swapaxes", "ravel", "squeeze", "expand_dims"]
+LINEAR += ["reshape", "broadcast_to", "getitem", "concatenate", "stack", "where"]
 
 every_rule = pytest.mark.parametrize("name", sorted(PRIMITIVES))
 linear_rules = pytest.mark.parametrize("name", LINEAR)
