@@ -9,14 +9,11 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ["minivae", "tests"]
 # Not there yet: a file or folder leaves this list when its page is done.
 LEFT_OUT = [
-    "minivae/__init__.py",
     "minivae/autodiff.py",
     "minivae/checks/diagnosis.py",
     "minivae/checks/gradients.py",
-    "minivae/checks/missing.py",
     "minivae/data.py",
     "minivae/files/",
-    "minivae/optim.py",
     "minivae/screen/",
     "minivae/train.py",
     "tests/derivations/",
