@@ -9,7 +9,6 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ["minivae", "tests"]
 # Not there yet: a file or folder leaves this list when its page is done.
 LEFT_OUT = [
-    "minivae/autodiff.py",
     "minivae/checks/diagnosis.py",
     "minivae/checks/gradients.py",
     "minivae/data.py",
