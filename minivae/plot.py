@@ -12,23 +12,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from .checks.arguments import image_shape
+from .screen.explore import explore  # noqa: F401
+from .screen.marks import COLOURS, check_labels, draw, scatter, sheet
 
-# Okabe and Ito's palette, which keeps apart under the common kinds of colour blindness, and two
-# more, for ten classes.
-COLOURS = [
-    "#0072B2",  # blue
-    "#D55E00",  # vermilion
-    "#009E73",  # green
-    "#CC79A7",  # purple
-    "#E69F00",  # orange
-    "#56B4E9",  # sky blue
-    "#000000",  # black
-    "#999999",  # grey
-    "#8C510A",  # brown
-    "#6A3D9A",  # violet
-]
 BLUE, VERMILION, GREEN, PURPLE = COLOURS[:4]
-MARKERS = ["o", "s", "^", "v", "D", "P", "X"]  # seven, so that ten colours come round differently
 
 
 def curves(history):
@@ -114,8 +101,8 @@ def latent_map(model, x, y=None, shape=None):
     """
     codes = model.codes(x)  # (n, Z)
     n, Z = codes.shape
-    if y is not None and np.shape(y) != (n,):
-        raise ValueError(f"y must be {n} labels, one for each x, got shape {np.shape(y)}")
+    if y is not None:
+        y = check_labels(y, n)
     fig, ax = plt.subplots(figsize=(6, 5.4), layout="constrained")
     if Z == 1:
         points = np.stack([codes[:, 0], np.arange(n)], axis=1)
@@ -125,7 +112,7 @@ def latent_map(model, x, y=None, shape=None):
         points = codes[:, [across, up]]
         ax.set(xlabel=f"latent {across}", ylabel=f"latent {up}", aspect="equal")
     ax.set_title("where the encoder puts each image")
-    _scatter(ax, points, y)
+    scatter(ax, points, y, loc="upper left", bbox_to_anchor=(1, 1))
     if shape is not None:
         _draw_some(ax, points, np.asarray(x), shape)
     return fig
@@ -161,15 +148,15 @@ def _sheet(rows, shape, title, names=()):
 
     names: what stands at the left of each row.
     """
-    cells = _bordered(_as_images(rows, shape))  # (rows, n, height, width) or (..., 3)
-    picture = np.concatenate([np.concatenate(row, axis=1) for row in cells], axis=0)
+    images = _as_images(rows, shape)  # (rows, n, height, width) or (..., 3)
+    picture = sheet(images)
     height, width = picture.shape[:2]
-    inches = min(0.8 * len(cells[0]), 8.0, 10.0 * width / height)  # no wider than 8, higher than 10
+    inches = min(0.8 * len(images[0]), 8.0, 10.0 * width / height)  # no wider than 8, higher than 10
     size = (inches, inches * height / width + 0.4)
     fig, ax = plt.subplots(figsize=size, layout="constrained")
-    _draw(ax, picture)
+    draw(ax, picture)
     ax.set_title(title, fontsize=10)
-    centres = (np.arange(len(names)) + 0.5) * cells.shape[2] - 0.5
+    centres = (np.arange(len(names)) + 0.5) * (images.shape[2] + 2) - 0.5
     ax.set(xticks=[], yticks=centres, yticklabels=names)
     return fig
 
@@ -179,57 +166,7 @@ def _as_images(x, shape):
     return x.reshape(*x.shape[:-1], *image_shape(shape, x.shape[-1]))
 
 
-def _bordered(images):
-    """Images (rows, n, height, width, ...) with one grey pixel around each."""
-    widths = [(0, 0)] * images.ndim
-    widths[2] = widths[3] = (1, 1)
-    return np.pad(images, widths, constant_values=0.5)
-
-
-def _draw(ax, image, **place):
-    """An image (height, width), or (height, width, 3); what is outside [0, 1] is black or white."""
-    if image.ndim == 3:
-        image = np.clip(image, 0, 1)  # for a grey one vmin and vmax do it
-    ax.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest", **place)
-
-
 # The map of codes
-
-def _scatter(ax, points, y):
-    """The points (n, 2), marked by their labels y."""
-    if y is None:
-        ax.scatter(*points.T, s=10, color=BLUE, linewidths=0)
-        return
-    y = np.asarray(y)
-    if y.dtype.kind == "f":
-        dots = ax.scatter(*points.T, c=y, s=10, cmap="viridis")
-        ax.figure.colorbar(dots, label="y", shrink=0.8)
-    elif y.dtype.kind in "iu":
-        _mark_by_digit(ax, points, y)
-    else:
-        _mark_by_word(ax, points, y.astype(str))
-
-
-def _mark_by_digit(ax, points, y):
-    for i, label in enumerate(np.unique(y)):
-        style = {"color": COLOURS[i % len(COLOURS)], "marker": f"${label}$"}
-        ax.scatter(*points[y == label].T, s=28, linewidths=0.2, **style)
-
-
-def _mark_by_word(ax, points, y):
-    words = np.unique(y)
-    for i, word in enumerate(words):
-        style = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
-        ax.scatter(*points[y == word].T, s=16, linewidths=0, **style)
-    names = [_as_text(word) for word in words]
-    ax.legend(ax.collections, names, loc="upper left", bbox_to_anchor=(1, 1))
-
-
-def _as_text(label):
-    """A label as matplotlib's legend shows it: no formula, and not left out for its underscore."""
-    label = label.replace("$", r"\$")
-    return f" {label}" if label.startswith("_") else label
-
 
 def _draw_some(ax, points, x, shape):
     """Small pictures of some x (n, D), each about its point, as many as do not overlap."""
@@ -245,5 +182,5 @@ def _draw_some(ax, points, x, shape):
     height, width = np.array(images.shape[1:3]) / max(images.shape[1:3])
     across, up = 0.5 * side * (width, height)
     for (a, b), image in zip(points[chosen], images):
-        _draw(ax, image, extent=(a - across, a + across, b - up, b + up), zorder=3)
+        draw(ax, image, extent=(a - across, a + across, b - up, b + up), zorder=3)
     ax.set(**before)  # drawing an image changes them
