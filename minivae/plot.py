@@ -151,7 +151,7 @@ def _sheet(rows, shape, title, names=()):
     images = _as_images(rows, shape)  # (rows, n, height, width) or (..., 3)
     picture = sheet(images)
     height, width = picture.shape[:2]
-    inches = min(0.8 * len(images[0]), 8.0, 10.0 * width / height)  # no wider than 8, higher than 10
+    inches = min(0.8 * len(images[0]), 8.0, 10.0 * width / height)  # at most 8 wide, 10 high
     size = (inches, inches * height / width + 0.4)
     fig, ax = plt.subplots(figsize=size, layout="constrained")
     draw(ax, picture)

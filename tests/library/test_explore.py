@@ -288,6 +288,15 @@ def test_moving_over_the_pad_without_a_button_draws_nothing():
     np.testing.assert_array_equal(pad(fig), X[:1])
 
 
+def test_the_pen_goes_from_place_to_place():
+    fig = mv.plot.explore(make("bernoulli, relu"), X)
+    press(fig, "e")
+    draw_line(fig, [(0, 0), (0, 3), (3, 3)])
+    drawn = pad(fig).reshape(4, 4)
+    assert (drawn[:, 0] == 1).all() and (drawn[3] == 1).all()
+    assert drawn[1, 2] == 0 and drawn[0, 3] == 0
+
+
 def test_ink_is_a_soft_line_of_the_right_width():
     image = np.zeros((28, 28))
     ink(image, np.array([5.0, 14.0]), np.array([20.0, 14.0]))
@@ -401,7 +410,16 @@ def test_a_saved_figure_shows_what_moves_as_well(kind):
         fig.savefig(file, format=kind)
         sizes.append(len(file.getvalue()))
     assert sizes[0] > sizes[1] + 1000
-    move(fig, (0, 0))  # and it goes on
+
+
+def test_saving_at_another_size_disturbs_nothing():
+    fig = mv.plot.explore(make("bernoulli, relu"), X, Y)
+    fig.canvas.draw()
+    fig.savefig(io.BytesIO(), dpi=60)
+    move(fig, (0.4, 0.3))
+    painted = screen(fig)
+    fig.canvas.draw()
+    np.testing.assert_array_equal(screen(fig), painted)
 
 
 def test_the_toolbar_keeps_its_clicks():
