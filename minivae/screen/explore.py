@@ -238,18 +238,18 @@ class Explorer:
     def take(self, i):
         """Image i comes onto the pad; or nothing, if i is None or there are no images."""
         self.x = np.zeros(self.model.input_dim, self.model.dtype)
-        source = "x is empty: draw"
+        name = "x is empty: draw"
         if i is not None and self.images is not None:
             self.x = self.images[i].copy()
-            source = f"x is image {i}"
+            name = f"x is image {i}"
             if self.labels is not None:
-                source += f", labelled {self.labels[i]}"
+                name += f", labelled {self.labels[i]}"
                 self.label = [int(self.labels[i])] if self.model.n_classes else None
-        self.rest(source)
+        self.window.source.set_text(name)
+        self.rest()
 
-    def rest(self, source):
+    def rest(self):
         """The hand rests: z and the sliders go to mu, and log p(x) is worked out."""
-        self.window.source.set_text(source)
         self.z = self.q()[0].copy()
         for key in self.window.sliders:
             self.window.set_slider(key, self.label[0] if key == "class" else self.z[key])
@@ -261,6 +261,7 @@ class Explorer:
         here = np.array([event.xdata, event.ydata])
         ink(self.x.reshape(self.shape), self.pen, here, self.rubs_out)
         self.pen = here
+        self.window.source.set_text("x is your drawing")
         self.show_x(rests=False)
 
     def on_motion_notify(self, event):
@@ -285,7 +286,7 @@ class Explorer:
     def on_button_release(self, event):
         if self.pen is not None:
             self.pen = None
-            self.rest("x is your drawing")
+            self.rest()
 
     def on_key_press(self, event):
         if event.key == "e":
