@@ -1,0 +1,238 @@
+"""The form of a lesson: it begins, asks for predictions, judges claims, saves figures, and ends.
+
+Environment variables that the runner sets: MINIVAE_CLAIMS, a file to which claims are added; MINIVAE_VERDICTS, 'stop' where
+a verdict that fails must end the lesson; MINIVAE_OUT, the folder for figures; MINIVAE_THUMBNAILS, to renew those.
+"""
+
+import argparse
+import json
+import os
+import re
+import sys
+import tempfile
+import textwrap
+from pathlib import Path
+
+LESSONS = Path(__file__).resolve().parents[1]
+TOLERANCE = re.compile(r" ± [\d.e+-]+(?: %)?")
+WIDTH = 96
+
+_asking = False
+_showing = False
+_predictions = []
+_figures = []
+
+
+class VerdictError(Exception):
+    """What was measured does not bear the verdict out."""
+
+
+def begin(doc, add=None):
+    """Read the lesson's arguments and print its title. add(parser) adds arguments of its own. Returns them all."""
+    global _asking, _showing
+    parser = argparse.ArgumentParser(
+        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--show", action="store_true", help="open the figures in one window at the end")
+    parser.add_argument("--ask", action="store_true", help="wait for your letter at each prediction")
+    if add is not None:
+        add(parser)
+    if _in_notebook():  # the kernel's own arguments are not ours, and the notebook shows its figures itself
+        return parser.parse_args([])
+    args = parser.parse_args()
+    _asking, _showing = args.ask, args.show
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a console that has no σ prints ?
+    if _showing:
+        _showing = _can_open_windows()
+    else:
+        _quiet_backend()
+    print(doc.strip().splitlines()[0])
+    return args
+
+
+# Predict, then see.
+
+class Prediction:
+    """A question with lettered answers, and the letter that was foretold (or None)."""
+
+    def __init__(self, question, options):
+        _predictions.append(self)
+        self.number = len(_predictions)
+        self.options = options
+        self.right = None
+        _say(f"\nPredict {self.number}: ", question)
+        for letter, text in options.items():
+            _say(f"  ({letter}) ", text)
+        self.foretold = self._ask() if _asking else None
+
+    def _ask(self):
+        while True:
+            try:
+                letter = input("  Your letter, or Enter to leave it open: ").strip().lower().strip("()")
+            except EOFError:
+                print()
+                return None
+            if not letter:
+                return None
+            if letter in self.options:
+                return letter
+            print(f"  {letter!r} is none of {', '.join(self.options)}.")
+
+    def answer(self, letter, because):
+        """Print the answer, where it has been measured, and the reason."""
+        if letter not in self.options:
+            raise ValueError(f"the answer {letter!r} is none of the options {', '.join(self.options)}")
+        self.right = letter
+        _say(f"\nAnswer {self.number}: ", f"({letter}) {self.options[letter]}")
+        _say("  ", because)
+        if self.foretold is not None:
+            print(f"  You said ({self.foretold}).")
+
+
+def predict(question, **options):
+    """Ask: predict("Which is largest?", a="this", b="that"). Give its .answer("a", "why") after the measurement.
+
+    With --ask it waits for a letter; otherwise it only prints.
+    """
+    return Prediction(question, options)
+
+
+# Claim -> verdict.
+
+def claim(section, text, measured, verdict, check):
+    """Print a claim, the figures that were measured, and the verdict.
+
+    section: where the essay says it ('§2', 'summary'), or '-' where it is a common belief or our own.
+    measured: a short sentence with its figures, each followed by ' ± 0.02' or ' ± 10 %': how far another run may be
+        from it. The reader of the lesson is spared that, the ledger has it. A figure without must come out the same.
+    verdict: begins with 'holds', 'holds if' or 'does not hold'.
+    check: is that what was measured here? If not, a lesson run by hand says so and goes on; the runner stops.
+    """
+    if not verdict.startswith(("holds", "does not hold")):
+        raise ValueError(f"a verdict begins with 'holds', 'holds if' or 'does not hold', got {verdict!r}")
+    told = {"-": "often heard", "summary": "essay, summary"}.get(section, f"essay {section}")
+    print()
+    _say(f"Claim ({told}): ", text)
+    _say("  measured: ", TOLERANCE.sub("", measured))
+    _say("  verdict:  ", verdict)
+    if "MINIVAE_CLAIMS" in os.environ:
+        row = {"section": section, "text": text, "measured": measured, "verdict": verdict, "holds": bool(check)}
+        with open(os.environ["MINIVAE_CLAIMS"], "a", encoding="utf-8") as f:
+            f.write(json.dumps(row) + "\n")
+    if check:
+        return
+    if os.environ.get("MINIVAE_VERDICTS", "stop" if "CI" in os.environ else "go on") == "stop":
+        raise VerdictError(f"this run does not bear the verdict out: {text}: {measured}")
+    _say("  but:      ", "this run differs from the ledger in lessons/README.md: its figures do not bear that verdict out.")
+
+
+# Figures.
+
+def figure(fig, name, thumbnail=None, width=420):
+    """Save the figure as lessons/out/<name>.png, say where, and return the path.
+
+    thumbnail: axes (one or a list) that alone are shown in the small picture; without them all of it is.
+    width: of the small picture, in pixels.
+    """
+    path = _out() / f"{name}.png"
+    fig.savefig(path, dpi=110)
+    print(f"\nFigure: {_short(path)}")
+    _figures.append((fig, path))
+    if "MINIVAE_THUMBNAILS" in os.environ:
+        _save_thumbnail(fig, LESSONS / "thumbnails" / path.name, thumbnail, width)
+    return path
+
+
+def _out():
+    """The folder for figures: lessons/out, or one among the temporary files where that cannot be written."""
+    folder = Path(os.environ.get("MINIVAE_OUT", LESSONS / "out"))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError:
+        other = Path(tempfile.gettempdir()) / "minivae-lessons"
+        other.mkdir(exist_ok=True)
+        print(f"\n{folder} cannot be written, so figures go to {other}")
+        return other
+
+
+def _save_thumbnail(fig, path, axes, width):
+    path.parent.mkdir(exist_ok=True)
+    box = None
+    inches = fig.get_figwidth()
+    if axes is not None:
+        from matplotlib.transforms import Bbox
+        parts = [ax.get_tightbbox() for ax in (axes if isinstance(axes, (list, tuple)) else [axes])]
+        box = Bbox.union(parts).padded(6).transformed(fig.dpi_scale_trans.inverted())
+        inches = box.width
+    fig.savefig(path, dpi=width / inches, bbox_inches=box, pil_kwargs={"optimize": True})
+
+
+# The end.
+
+def end():
+    """Say what was foretold and, with --show, open one window with the lesson's figures."""
+    told = [p for p in _predictions if p.foretold is not None]
+    if told:
+        right = sum(p.foretold == p.right for p in told)
+        print(f"\nOf {len(told)} predictions {right} came out as you said.")
+        for p in told:
+            print(f"  {p.number}: you said ({p.foretold}), measured was ({p.right})")
+    if _showing and _figures:
+        _one_window()
+
+
+def _one_window():
+    import matplotlib.pyplot as plt
+    keep = _figures[0][0]
+    if len(_figures) > 1:
+        keep, axes = plt.subplots(len(_figures), 1, figsize=(10, 5 * len(_figures)), layout="constrained")
+        for ax, (_, path) in zip(axes, _figures):
+            ax.imshow(plt.imread(path))
+            ax.axis("off")
+    for number in plt.get_fignums():
+        if plt.figure(number) is not keep:
+            plt.close(number)
+    plt.show()
+
+
+def _can_open_windows():
+    """Does matplotlib find a display? If not, say so."""
+    import matplotlib.pyplot as plt
+    try:
+        plt.close(plt.figure())
+        found = plt.get_backend().lower() not in ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")
+    except Exception:  # each toolkit has errors of its own
+        found = False
+    if not found:
+        plt.switch_backend("Agg")
+        print("--show: no window can be opened here (no display, or matplotlib has no window toolkit). "
+              "The figures are saved all the same; each is named below.")
+    return found
+
+
+def _quiet_backend():
+    import matplotlib
+    matplotlib.use("Agg")
+
+
+def _in_notebook():
+    return "ipykernel" in sys.modules
+
+
+def _short(path):
+    try:
+        return os.path.relpath(path)
+    except ValueError:  # on another drive
+        return str(path)
+
+
+def _say(head, text):
+    """Print a paragraph, its further lines set in below the first."""
+    inset = " " * min(len(head.lstrip("\n")), 12)
+    body = textwrap.fill(" ".join(text.split()), WIDTH, initial_indent=head.lstrip("\n"), subsequent_indent=inset)
+    if head.startswith("\n"):
+        print()
+    print(body)
