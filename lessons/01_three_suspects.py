@@ -1,8 +1,8 @@
 # %%
 """Lesson 01, third part: what kind of mistake is it?
 
-Three gradients were worked out by hand, and each has one mistake. You see them beside the true ones, and try to say what
-went wrong before the checker does. Takes about 2 s.
+Three gradients were worked out by hand, and each has one mistake. You see them beside the true
+ones, and try to say what went wrong before the checker does. Takes about 2 s.
 """
 from workbench import begin, claim, end, figure, predict, rng
 
@@ -15,16 +15,18 @@ begin(__doc__)
 
 # %% [markdown]
 # ## The question
-# A check that says 'these numbers differ' is a poor help: which of your lines is wrong? Can a checker say what kind of
-# mistake it has found?
+# A check that says 'these numbers differ' is a poor help: which of your lines is wrong? Can a
+# checker say what kind of mistake it has found?
 #
-# **What you need:** the [second part](01_gradient_check.py): a rule takes g, the gradient that arrives from above, and the
-# inputs, and returns the gradient of each input. For y = x @ W the rule is
+# **What you need:** the [second part](01_gradient_check.py): a rule takes g, the gradient that
+# arrives from above, and the inputs, and returns the gradient of each input. For y = x @ W the
+# rule is
 #
 # $$ \bar x = g\, W^T, \qquad \bar W = x^T g, $$
 #
-# with a bar for 'the gradient of'; it is derived as [eq. (2.21)](derivations/02_backprop.md#eq-2-21), and the measure of
-# disagreement is [eq. (1.8)](derivations/01_finite_differences.md#eq-1-8).
+# with a bar for 'the gradient of'; it is derived as
+# [eq. (2.21)](derivations/02_backprop.md#eq-2-21), and the measure of disagreement is
+# [eq. (1.8)](derivations/01_finite_differences.md#eq-1-8).
 #
 # ## Three suspects
 # Each entry holds a function and its rule, written by hand. Find the mistake in each.
@@ -40,25 +42,28 @@ suspects = {
         lambda g, x, W: (g @ W.T, g.T @ x)),
     "tanh(x @ W)": (
         lambda x, W: np.tanh(x @ W),
-        lambda g, x, W: ((1 - np.tanh(x @ W) ** 2) @ W.T, x.T @ (1 - np.tanh(x @ W) ** 2)))}
+        lambda g, x, W: ((1 - np.tanh(x @ W) ** 2) @ W.T,
+                         x.T @ (1 - np.tanh(x @ W) ** 2)))}
 
 # %%
-OPTIONS = {"a": "a factor is missing", "b": "right entries stand in wrong places", "c": "g is not used"}
-guesses = {title: predict(f"What is wrong with the rule of {title}?", **OPTIONS) for title in suspects}
+OPTIONS = {"a": "a factor is missing", "b": "right entries in wrong places", "c": "g is not used"}
+guesses = {title: predict(f"What is wrong with the rule of {title}?", **OPTIONS)
+           for title in suspects}
 
 # %% [markdown]
 # ## The evidence
-# For each suspect: the gradient of W by finite differences ([eq. (1.4)](derivations/01_finite_differences.md#eq-1-4)), for
-# one random g, and what the rule gives. A second look at the figure may change your mind.
+# For each suspect: the gradient of W by finite differences
+# ([eq. (1.4)](derivations/01_finite_differences.md#eq-1-4)), for one random g, and what the rule
+# gives. A second look at the figure may change your mind.
 
 # %%
 def numeric_gradient(f, g, x, W, h=1e-5):
     """The gradient of (g * f(x, W)).sum() in W, entry by entry, by central differences."""
-    out = np.zeros_like(W)                                                       # (3, 3)
+    out = np.zeros_like(W)                                                            # (3, 3)
     for i in np.ndindex(W.shape):
         step = np.zeros_like(W)
         step[i] = h
-        out[i] = (g * (f(x, W + step) - f(x, W - step))).sum() / (2 * h)         # eq. (1.4)
+        out[i] = (g * (f(x, W + step) - f(x, W - step))).sum() / (2 * h)              # eq. (1.4)
     return out
 
 
@@ -78,9 +83,9 @@ figure(fig, "01_three_suspects")
 
 # %% [markdown]
 # ## The diagnoses
-# `mv.check_gradients` ([minivae/checks/gradients.py](../minivae/checks/gradients.py)) draws its weights at random and then
-# looks for patterns: all entries off by one factor, the right entries in wrong places, g without effect. We ask it five
-# times each, with five sets of random inputs.
+# `mv.check_gradients` ([minivae/checks/gradients.py](../minivae/checks/gradients.py)) draws its
+# weights at random and then looks for patterns: all entries off by one factor, the right entries
+# in wrong places, g without effect. We ask it five times each, with five sets of random inputs.
 
 # %%
 tell_tale = {"mean squared error": "mean", "x @ W": "transposed", "tanh(x @ W)": "not used"}
@@ -93,10 +98,12 @@ for title, (f, rule) in suspects.items():
     print(f"\n{title}:\n{report.diagnosis}")
 
 # %%
-guesses["mean squared error"].answer("a", """The mean divides by its 12 entries, and the rule forgot to: every entry is 12
-                                     times too large.""")
-guesses["x @ W"].answer("b", "x.T @ g was meant. g.T @ x is its transpose, and as W is square its shape gives nothing away.")
-guesses["tanh(x @ W)"].answer("c", "Where g should multiply the derivative of tanh, it is missing: with g of all ones it passes.")
+guesses["mean squared error"].answer("a", """The mean divides by its 12 entries, and the
+    rule forgot to: every entry is 12 times too large.""")
+guesses["x @ W"].answer("b", """x.T @ g was meant. g.T @ x is its transpose, and as W is
+    square its shape gives nothing away.""")
+guesses["tanh(x @ W)"].answer("c", """g should multiply the derivative of tanh and is
+    missing. With a g of all ones the rule would pass.""")
 claim("-", "a gradient check can say that a derivative is wrong, but not what is wrong with it",
       f"three mistakes, five random inputs each: {named} of 15 named",
       "does not hold: a mistake that leaves a simple pattern can be named", named == 15)
@@ -104,14 +111,17 @@ end()
 
 # %% [markdown]
 # ## Your turn
-# 1. Add a minus sign to the second rule: `-g.T @ x`. What does the checker say of two mistakes at once?
+# 1. Add a minus sign to the second rule: `-g.T @ x`. What does the checker say of two mistakes at
+#    once?
 # 2. Repair the first suspect: divide both gradients by 12. What does the checker print?
-# 3. Give the rule of x @ W the gradient of x as `g @ W`, and let the one of W be right (`x.T @ g`). Why is no shape wrong?
+# 3. Give the rule of x @ W the gradient of x as `g @ W`, and let the one of W be right (`x.T @
+#    g`). Why is no shape wrong?
 #
 # An exercise that answers back: [ex04_dense_rule](exercises/ex04_dense_rule.py).
 #
 # ## What you should see
 # 1. 'W: it is transposed, and the sign is flipped': two simple patterns can be told together.
-# 2. An empty line: nothing is wrong. The claim then says that this run differs, as only ten of 15 are named.
-# 3. W is square, so g @ W has the shape of g @ W.T. The checker finds no known pattern: the entries are mixed, not merely
-#    exchanged. It says so and guesses nothing.
+# 2. An empty line: nothing is wrong. The claim then says that this run differs, as only ten of 15
+#    are named.
+# 3. W is square, so g @ W has the shape of g @ W.T. The checker finds no known pattern: the
+#    entries are mixed, not merely exchanged. It says so and guesses nothing.

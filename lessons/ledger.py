@@ -8,7 +8,9 @@ LEDGER = re.compile(r"<!-- ledger -->\n(.*?)<!-- /ledger -->", re.S)
 HEADER = "| essay § | claim | lesson | measured | verdict |\n|---|---|---|---|---|\n"
 NUMBER = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 FIGURE = re.compile(rf"({NUMBER})(?: ± ({NUMBER})( %)?)?")
-OLD_TOLERANCE = re.compile(rf" \(tol ({NUMBER})( %)?\)")  # one for all figures of a row; lessons of the old form
+OLD_TOLERANCE = re.compile(
+    rf" \(tol ({NUMBER})( %)?\)"
+)  # one for all figures of a row; lessons of the old form
 
 
 class Row(NamedTuple):
@@ -21,7 +23,9 @@ def read(text):
     """{(lesson file, claim): Row} from the text of README.md."""
     rows = {}
     for line in LEDGER.search(text)[1].splitlines()[2:]:
-        section, claim, lesson, measured, verdict = (cell.strip() for cell in line.strip("|").split(" | "))
+        section, claim, lesson, measured, verdict = (
+            cell.strip() for cell in line.strip("|").split(" | ")
+        )
         file = re.search(r"\((.+?)\)", lesson)[1]
         rows[file, claim] = Row(section, measured, verdict)
     return rows
@@ -29,17 +33,20 @@ def read(text):
 
 def written(text, rows):
     """The text of README.md with these rows in its ledger, in the order of the lessons."""
-    lines = [f"| {row.section} | {claim} | [{file[:2]}]({file}) | {row.measured} | {row.verdict} |\n"
-             for (file, claim), row in sorted(rows.items(), key=lambda item: item[0][0])]
+    lines = [
+        f"| {row.section} | {claim} | [{file[:2]}]({file}) | {row.measured} | {row.verdict} |\n"
+        for (file, claim), row in sorted(rows.items(), key=lambda item: item[0][0])
+    ]
     table = f"<!-- ledger -->\n{HEADER}{''.join(lines)}<!-- /ledger -->"
     return LEDGER.sub(lambda m: table, text)
 
 
 def same_within_tolerance(a, b):
-    """Do two 'measured' sentences say the same, each figure within the tolerance that stands behind it?
+    """Do two 'measured' sentences say the same, each figure within its own tolerance?
 
-    '0.71 ± 0.05' and '0.76 ± 0.05' are the same, and so are '100 ± 10 %' and '91 ± 10 %' (of the larger). A figure
-    without a tolerance, the words and the tolerances themselves must be equal. Compared are the decimals as printed.
+    '0.71 ± 0.05' and '0.76 ± 0.05' do, and so do '100 ± 10 %' and '91 ± 10 %' (of the larger). A
+    figure without a tolerance, the words and the tolerances must be equal. Compared are the decimals
+    as they are printed: a difference of exactly the tolerance is within it.
     """
     figures = [FIGURE.findall(_new_form(s)) for s in (a, b)]
     words = [FIGURE.sub("#", _new_form(s)) for s in (a, b)]
@@ -64,4 +71,7 @@ def _new_form(measured):
     if not old:
         return measured
     tolerance = f" ± {old[1]}{old[2] or ''}"
-    return re.sub(NUMBER, lambda number: number[0] + tolerance, measured[:old.start()]) + measured[old.end():]
+    return (
+        re.sub(NUMBER, lambda number: number[0] + tolerance, measured[: old.start()])
+        + measured[old.end() :]
+    )

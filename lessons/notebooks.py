@@ -1,4 +1,4 @@
-"""A lesson as a Jupyter notebook: a cell for each '# %%' of the script, the figures beside the cell that draws them."""
+"""A lesson as a Jupyter notebook: a cell for each '# %%', figures beside their cell."""
 
 import ast
 import json
@@ -17,7 +17,7 @@ from pathlib import Path
 here = Path.cwd().resolve()
 roots = [folder for folder in (here, *here.parents) if (folder / "lessons" / "workbench").is_dir()]
 if not roots:
-    raise SystemExit("Put this notebook, or start Jupyter, somewhere inside the checkout of minivae.")
+    raise SystemExit("Put this notebook somewhere inside the checkout of minivae.")
 sys.path[:0] = [str(roots[0]), str(roots[0] / "lessons")]
 print("minivae at", roots[0])"""
 
@@ -36,22 +36,28 @@ def cells_of(script):
 
 
 def notebook(script):
-    """The notebook (a dict, ready for json.dump) of a script; its docstring becomes the title cell."""
+    """The notebook of a script, a dict for json.dump; the docstring becomes the title cell."""
     doc = ast.get_docstring(ast.parse(script))
     title, _, rest = doc.partition("\n")
     cells = [_cell("markdown", f"# {title.rstrip('.')}\n{rest}"), _cell("code", FIND_THE_CHECKOUT)]
     for kind, text in cells_of(script):
         if kind == "code" and text.startswith('"""'):
             text = text.split('"""', 2)[2].strip()
-        if kind == "markdown":  # links are meant from lessons/, the notebook stands two folders below
+        if (
+            kind == "markdown"
+        ):  # links are meant from lessons/, the notebook stands two folders below
             text = re.sub(r"\]\((?!https?:|#)", "](../../", text)
         cells.append(_cell(kind, text))
     for i, cell in enumerate(cells):
         cell["id"] = f"cell-{i}"
     language = {"name": "python"}
     kernel = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    return {"cells": cells, "metadata": {"kernelspec": kernel, "language_info": language},
-            "nbformat": 4, "nbformat_minor": 5}
+    return {
+        "cells": cells,
+        "metadata": {"kernelspec": kernel, "language_info": language},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
 
 
 def _cell(kind, text):
@@ -67,7 +73,9 @@ def write(lessons):
     paths = []
     for lesson in lessons:
         path = OUT / f"{lesson.stem}.ipynb"
-        text = json.dumps(notebook(lesson.read_text(encoding="utf-8")), indent=1, ensure_ascii=False)
+        text = json.dumps(
+            notebook(lesson.read_text(encoding="utf-8")), indent=1, ensure_ascii=False
+        )
         path.write_text(text + "\n", encoding="utf-8")
         paths.append(path)
     return paths

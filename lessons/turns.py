@@ -1,13 +1,15 @@
 """Every 'your turn' of a lesson, applied and run.
 
-your_turn/NN_name.txt holds, for each numbered thing to change in the lesson NN_name.py, the edit and what must be seen:
+your_turn/NN_name.txt holds, for each numbered thing to change in the lesson NN_name.py, the edit and
+what must be seen:
 
     == 1
     - lines of the lesson, as they stand there
     + the lines that take their place
     = words that the changed lesson prints
 
-A '-' after a '+' begins a further edit. Lines that begin with # are remarks. Spaces count in - and +, not in =.
+A '-' after a '+' begins a further edit; a turn without edits is one to be done on paper. Lines that
+begin with # are remarks. Spaces count in - and +, not in =.
 """
 
 import re
@@ -25,7 +27,7 @@ class Turn(NamedTuple):
 
 
 def read(text):
-    """The turns in the text of a file of your_turn/. Raises ValueError for a line that is none of the kinds above."""
+    """The turns in a file of your_turn/. Raises ValueError for a line of no known kind."""
     turns = []
     last = ""
     for line in text.splitlines():
@@ -49,11 +51,13 @@ def read(text):
 
 
 def applied(script, turn):
-    """The lesson's text with the turn's edits made. Raises ValueError where an old text does not stand there once."""
+    """The lesson's text, edited. Raises ValueError where an old text does not stand there once."""
     for old, new in turn.edits:
         count = f"\n{script}".count(f"\n{old}\n")
         if count != 1:
-            raise ValueError(f"turn {turn.number}: these lines stand {count} times in the lesson:\n{old}")
+            raise ValueError(
+                f"turn {turn.number}: these lines stand {count} times in the lesson:\n{old}"
+            )
         script = f"\n{script}".replace(f"\n{old}\n", f"\n{new or ''}\n", 1)[1:]
     return script
 

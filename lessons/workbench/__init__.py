@@ -1,7 +1,8 @@
 """What the lessons share and no lesson is about. You need not read this to work through them.
 
-page: the form of a lesson (begin, predict, claim, figure, end). measure: training over seeds, tables, judges of
-pictures and codes. draw: pictures, maps and graphs.
+page: the form of a lesson (begin, predict, claim, figure, end).
+measure: training over seeds, tables, judges of pictures and codes.
+draw: pictures, maps and graphs.
 """
 
 import importlib.util
@@ -12,7 +13,21 @@ if importlib.util.find_spec("minivae") is None:  # not installed: it stands besi
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from .draw import digit_map, graph, sheet, tree_layout  # noqa: E402, F401
-from .measure import (class_accuracy, codes, covariance_with_noise, decoded, distance_from_prior,  # noqa: E402, F401
-                      distances, entropy_floor, finished, held_out, rng, seed, share_real, spread,
-                      table, trained)
+from .measure import (
+    class_accuracy,
+    codes,
+    covariance_with_noise,
+    decoded,
+    distance_from_prior,  # noqa: E402, F401
+    distances,
+    entropy_floor,
+    finished,
+    held_out,
+    rng,
+    seed,
+    share_real,
+    spread,
+    table,
+    trained,
+)
 from .page import begin, claim, end, figure, predict  # noqa: E402, F401

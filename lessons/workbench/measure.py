@@ -9,13 +9,14 @@ import minivae as mv
 
 # Chance.
 
+
 def seed(k):
     """The k-th seed of a lesson; `python -m lessons --check --seeds 100-104` shifts them all."""
     return k + 1000 * int(os.environ.get("MINIVAE_SEED_SHIFT", "0"))
 
 
 def rng(k, *stream):
-    """A numpy.random.Generator from seed(k). rng(k, 1), rng(k, 2), ... are further ones, independent of it."""
+    """A numpy.random.Generator from seed(k). rng(k, 1), rng(k, 2) are others, independent."""
     return np.random.default_rng([seed(k), *stream] if stream else seed(k))
 
 
@@ -28,17 +29,20 @@ def held_out(x, y, n, k=0):
 
 # Training.
 
+
 def finished(history):
-    """The history of a finished fit; after Ctrl-C the lesson ends here, before it judges a half-trained model."""
+    """The history of a finished fit; after Ctrl-C the lesson ends here, unjudged."""
     if history.interrupted:
         sys.exit("Stopped by Ctrl-C: nothing was judged.")
     return history
 
 
 def trained(kind, x, k, epochs, beta=1.0, batch_size=100, lr=3e-3, y=None, **options):
-    """A model kind(D, **options) fitted to x (n, D), with seed k for its weights, its batches and its noise."""
+    """A model kind(D, **options) fitted to x (n, D); weights, batches and noise from seed k."""
     model = kind(x.shape[1], rng=rng(k), **options)
-    finished(mv.fit(model, x, y=y, epochs=epochs, batch_size=batch_size, lr=lr, beta=beta, rng=rng(k, 1)))
+    finished(
+        mv.fit(model, x, y=y, epochs=epochs, batch_size=batch_size, lr=lr, beta=beta, rng=rng(k, 1))
+    )
     return model
 
 
@@ -59,13 +63,14 @@ def decoded(model, z):
 
 # Tables.
 
+
 def spread(values, form=".2f"):
     """'0.71 (0.68 to 0.74)': the mean, and the smallest and largest."""
     return f"{np.mean(values):{form}} ({np.min(values):{form}} to {np.max(values):{form}})"
 
 
 def table(head, rows):
-    """Print rows of cells below their headings: the first column flush left, the others flush right."""
+    """Print rows of cells below their headings: the first column flush left, the others right."""
     rows = [[str(cell) for cell in row] for row in [head, *rows]]
     widths = [max(len(cell) for cell in column) for column in zip(*rows)]
     for row in rows:
@@ -76,6 +81,7 @@ def table(head, rows):
 
 # Judges.
 
+
 def distances(a, b):
     """Euclidean distance of each row of a from each row of b, (len(a), len(b))."""
     squares = (a * a).sum(axis=1)[:, None] - 2 * a @ b.T + (b * b).sum(axis=1)
@@ -83,14 +89,16 @@ def distances(a, b):
 
 
 def class_accuracy(model, x_train, y_train, x_test, y_test, k=10):
-    """Share of held-out pictures whose class is that of most of their k nearest codes in the training set."""
-    near = np.argsort(distances(codes(model, x_test), codes(model, x_train)), axis=1)[:, :k]  # (n, k)
+    """Share of held-out pictures whose class is the commonest of their k nearest codes."""
+    near = np.argsort(distances(codes(model, x_test), codes(model, x_train)), axis=1)[
+        :, :k
+    ]  # (n, k)
     votes = [np.bincount(row).argmax() for row in y_train[near]]
     return float(np.mean(votes == y_test))
 
 
 def share_real(pictures, real, threshold=1.25):
-    """Share of the pictures that come within the threshold of some real one (distance over all pixels)."""
+    """Share of the pictures whose distance from some real one is below the threshold."""
     return float(np.mean(distances(pictures, real).min(axis=1) < threshold))
 
 

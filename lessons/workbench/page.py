@@ -1,7 +1,8 @@
 """The form of a lesson: it begins, asks for predictions, judges claims, saves figures, and ends.
 
-Environment variables that the runner sets: MINIVAE_CLAIMS, a file to which claims are added; MINIVAE_VERDICTS, 'stop' where
-a verdict that fails must end the lesson; MINIVAE_OUT, the folder for figures; MINIVAE_THUMBNAILS, to renew those.
+The runner sets environment variables: MINIVAE_CLAIMS, a file to which claims are added;
+MINIVAE_VERDICTS, 'stop' where a verdict that fails must end the lesson; MINIVAE_OUT, the folder for
+figures; MINIVAE_THUMBNAILS, to renew those.
 """
 
 import argparse
@@ -28,16 +29,22 @@ class VerdictError(Exception):
 
 
 def begin(doc, add=None):
-    """Read the lesson's arguments and print its title. add(parser) adds arguments of its own. Returns them all."""
+    """Read the lesson's arguments, print its title, and return them. add(parser) adds arguments."""
     global _asking, _showing
     parser = argparse.ArgumentParser(
         description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--show", action="store_true", help="open the figures in one window at the end")
-    parser.add_argument("--ask", action="store_true", help="wait for your letter at each prediction")
+    parser.add_argument(
+        "--show", action="store_true", help="open the figures in one window at the end"
+    )
+    parser.add_argument(
+        "--ask", action="store_true", help="wait for your letter at each prediction"
+    )
     if add is not None:
         add(parser)
-    if _in_notebook():  # the kernel's own arguments are not ours, and the notebook shows its figures itself
+    if (
+        _in_notebook()
+    ):  # the kernel's own arguments are not ours, and the notebook shows its figures itself
         return parser.parse_args([])
     args = parser.parse_args()
     _asking, _showing = args.ask, args.show
@@ -52,6 +59,7 @@ def begin(doc, add=None):
 
 
 # Predict, then see.
+
 
 class Prediction:
     """A question with lettered answers, and the letter that was foretold (or None)."""
@@ -69,7 +77,9 @@ class Prediction:
     def _ask(self):
         while True:
             try:
-                letter = input("  Your letter, or Enter to leave it open: ").strip().lower().strip("()")
+                letter = (
+                    input("  Your letter, or Enter to leave it open: ").strip().lower().strip("()")
+                )
             except EOFError:
                 print()
                 return None
@@ -82,7 +92,9 @@ class Prediction:
     def answer(self, letter, because):
         """Print the answer, where it has been measured, and the reason."""
         if letter not in self.options:
-            raise ValueError(f"the answer {letter!r} is none of the options {', '.join(self.options)}")
+            raise ValueError(
+                f"the answer {letter!r} is none of the options {', '.join(self.options)}"
+            )
         self.right = letter
         _say(f"\nAnswer {self.number}: ", f"({letter}) {self.options[letter]}")
         _say("  ", because)
@@ -91,48 +103,64 @@ class Prediction:
 
 
 def predict(question, **options):
-    """Ask: predict("Which is largest?", a="this", b="that"). Give its .answer("a", "why") after the measurement.
+    """Print a question with lettered answers; with --ask wait for a letter.
 
-    With --ask it waits for a letter; otherwise it only prints.
+    largest = predict("Which is largest?", a="this", b="that"); then, after the measurement,
+    largest.answer("b", "why it is that").
     """
     return Prediction(question, options)
 
 
 # Claim -> verdict.
 
+
 def claim(section, text, measured, verdict, check):
     """Print a claim, the figures that were measured, and the verdict.
 
-    section: where the essay says it ('§2', 'summary'), or '-' where it is a common belief or our own.
-    measured: a short sentence with its figures, each followed by ' ± 0.02' or ' ± 10 %': how far another run may be
-        from it. The reader of the lesson is spared that, the ledger has it. A figure without must come out the same.
+    section: where the essay says it ('§2', 'summary'), or '-' where others say it, or we do.
+    measured: a short sentence with its figures, each followed by ' ± 0.02' or ' ± 10 %': how far
+        another run may be from it. The ledger has that, the lesson's reader is spared it. A figure
+        without it must come out the same.
     verdict: begins with 'holds', 'holds if' or 'does not hold'.
-    check: is that what was measured here? If not, a lesson run by hand says so and goes on; the runner stops.
+    check: is that what was measured? If not, a lesson run by hand says so, and the runner stops.
     """
     if not verdict.startswith(("holds", "does not hold")):
-        raise ValueError(f"a verdict begins with 'holds', 'holds if' or 'does not hold', got {verdict!r}")
+        raise ValueError(
+            f"a verdict begins with 'holds', 'holds if' or 'does not hold', got {verdict!r}"
+        )
     told = {"-": "often heard", "summary": "essay, summary"}.get(section, f"essay {section}")
     print()
     _say(f"Claim ({told}): ", text)
     _say("  measured: ", TOLERANCE.sub("", measured))
     _say("  verdict:  ", verdict)
     if "MINIVAE_CLAIMS" in os.environ:
-        row = {"section": section, "text": text, "measured": measured, "verdict": verdict, "holds": bool(check)}
+        row = {
+            "section": section,
+            "text": text,
+            "measured": measured,
+            "verdict": verdict,
+            "holds": bool(check),
+        }
         with open(os.environ["MINIVAE_CLAIMS"], "a", encoding="utf-8") as f:
             f.write(json.dumps(row) + "\n")
     if check:
         return
     if os.environ.get("MINIVAE_VERDICTS", "stop" if "CI" in os.environ else "go on") == "stop":
         raise VerdictError(f"this run does not bear the verdict out: {text}: {measured}")
-    _say("  but:      ", "this run differs from the ledger in lessons/README.md: its figures do not bear that verdict out.")
+    _say(
+        "  but:      ",
+        "this run differs from the ledger in lessons/README.md: "
+        "its figures do not bear that verdict out.",
+    )
 
 
 # Figures.
 
+
 def figure(fig, name, thumbnail=None, width=420):
     """Save the figure as lessons/out/<name>.png, say where, and return the path.
 
-    thumbnail: axes (one or a list) that alone are shown in the small picture; without them all of it is.
+    thumbnail: axes (one or a list) that the small picture shows; without them it shows all.
     width: of the small picture, in pixels.
     """
     path = _out() / f"{name}.png"
@@ -145,7 +173,7 @@ def figure(fig, name, thumbnail=None, width=420):
 
 
 def _out():
-    """The folder for figures: lessons/out, or one among the temporary files where that cannot be written."""
+    """The folder for figures: lessons/out or, where that cannot be written, a temporary one."""
     folder = Path(os.environ.get("MINIVAE_OUT", LESSONS / "out"))
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -164,6 +192,7 @@ def _save_thumbnail(fig, path, axes, width):
     inches = fig.get_figwidth()
     if axes is not None:
         from matplotlib.transforms import Bbox
+
         parts = [ax.get_tightbbox() for ax in (axes if isinstance(axes, (list, tuple)) else [axes])]
         box = Bbox.union(parts).padded(6).transformed(fig.dpi_scale_trans.inverted())
         inches = box.width
@@ -171,6 +200,7 @@ def _save_thumbnail(fig, path, axes, width):
 
 
 # The end.
+
 
 def end():
     """Say what was foretold and, with --show, open one window with the lesson's figures."""
@@ -186,9 +216,12 @@ def end():
 
 def _one_window():
     import matplotlib.pyplot as plt
+
     keep = _figures[0][0]
     if len(_figures) > 1:
-        keep, axes = plt.subplots(len(_figures), 1, figsize=(10, 5 * len(_figures)), layout="constrained")
+        keep, axes = plt.subplots(
+            len(_figures), 1, figsize=(10, 5 * len(_figures)), layout="constrained"
+        )
         for ax, (_, path) in zip(axes, _figures):
             ax.imshow(plt.imread(path))
             ax.axis("off")
@@ -201,20 +234,32 @@ def _one_window():
 def _can_open_windows():
     """Does matplotlib find a display? If not, say so."""
     import matplotlib.pyplot as plt
+
     try:
         plt.close(plt.figure())
-        found = plt.get_backend().lower() not in ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")
+        found = plt.get_backend().lower() not in (
+            "agg",
+            "cairo",
+            "pdf",
+            "pgf",
+            "ps",
+            "svg",
+            "template",
+        )
     except Exception:  # each toolkit has errors of its own
         found = False
     if not found:
         plt.switch_backend("Agg")
-        print("--show: no window can be opened here (no display, or matplotlib has no window toolkit). "
-              "The figures are saved all the same; each is named below.")
+        print(
+            "--show: no window can be opened here (no display, or no window toolkit). "
+            "The figures are saved all the same; each is named below."
+        )
     return found
 
 
 def _quiet_backend():
     import matplotlib
+
     matplotlib.use("Agg")
 
 
@@ -232,7 +277,9 @@ def _short(path):
 def _say(head, text):
     """Print a paragraph, its further lines set in below the first."""
     inset = " " * min(len(head.lstrip("\n")), 12)
-    body = textwrap.fill(" ".join(text.split()), WIDTH, initial_indent=head.lstrip("\n"), subsequent_indent=inset)
+    body = textwrap.fill(
+        " ".join(text.split()), WIDTH, initial_indent=head.lstrip("\n"), subsequent_indent=inset
+    )
     if head.startswith("\n"):
         print()
     print(body)
