@@ -123,7 +123,7 @@ ax.set_title("Too small a step is as bad as too large a one", fontsize=14)
 ax.set_xlabel("step h  (dotted: the best one, predicted)", fontsize=12)
 ax.set_ylabel("error of the derivative  (lines: predicted)", fontsize=12)
 ax.annotate("rounding", (3e-9, 3e-6), fontsize=13)
-ax.annotate("Taylor's\nremainder", (2.5e-5, 1.5e-10), fontsize=13)
+ax.annotate("Taylor's\nremainder", (1.2e-4, 1e-10), fontsize=13, backgroundcolor="white")
 ax.legend(fontsize=11, loc="lower left")
 figure(fig, "01_finite_differences")
 

@@ -16,17 +16,16 @@ begin(__doc__)
 # %% [markdown]
 # ## The question
 # A loss is computed from thousands of numbers in thousands of small steps, and each step is easy
-# to differentiate. How do the small derivatives become the gradient of the loss? The chain rule
-# says: go back from the loss. What a *node* gets from all its users adds up, and it sends each
-# parent that sum times its slope in it, [eq. (2.2)](derivations/02_backprop.md#eq-2-2) and
+# to differentiate. How do they become the gradient of the loss? The chain rule says: go back from
+# the loss. What a *node* gets from all its users adds up, and it sends each parent that sum times
+# its slope in it, [eq. (2.2)](derivations/02_backprop.md#eq-2-2) and
 # [eq. (2.3)](derivations/02_backprop.md#eq-2-3). The smallest computation in which something is
 # used twice:
 #
 #     b = a + a
 #     c = b + b          so c = 4 a, and dc/da = 4
 #
-# **What you need:** the chain rule, and [four words](GLOSSARY.md#graph): node, parent, user,
-# leaf.
+# **What you need:** the chain rule, and the words [node, parent, user](GLOSSARY.md#graph).
 
 # %%
 at_arrival = predict("""A program starts at c with gradient 1 and follows every edge back. Arriving
@@ -167,6 +166,6 @@ end()
 #
 # ## What you should see
 # 1. Four times, along both edges: 1, 2, 4 and 6. So a ends with 2 (1 + 2 + 4 + 6) = 26 where 8 is
-#    right; each total is sent again inside the next.
+#    right.
 # 2. It is right: 4. But now every path from c to a is walked on its own. After 20 doublings there
 #    are 2^20 of them, a million walks, where youngest_first sends 40 times.

@@ -87,8 +87,8 @@ def graph(ax, root, parents, label, title, fontsize=9):
             style = {
                 "arrowstyle": "->",
                 "color": "0.45",
-                "shrinkA": 16,
-                "shrinkB": 16,
+                "shrinkA": 26,
+                "shrinkB": 26,
                 "connectionstyle": f"arc3,rad={bend}",
             }
             ax.annotate("", place[parent], (x, row), arrowprops=style)
