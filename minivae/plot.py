@@ -55,7 +55,7 @@ def manifold(model, n=15, y=0):
         z[..., 1] = quantiles[::-1, None]
     if isinstance(model, ConditionalVAE):
         z += model.prior_mu.data[y]
-    pictures = model._pixels(z.reshape(-1, model.latent_dim)).reshape(rows, n, -1)
+    pictures = model.pixels(z.reshape(-1, model.latent_dim)).reshape(rows, n, -1)
     rest = ", the others 0" if model.latent_dim > 2 else ""
     fig = _grid(pictures, f"the decoder over the prior's quantiles{rest}")
     ends = f"from {quantiles[0]:.1f} to {quantiles[-1]:.1f}"

@@ -173,8 +173,8 @@ def test_attributes_and_conversions():
     assert x.shape == (2, 2) and x.ndim == 2 and x.size == 4 and len(x) == 2 and x.grad is None
     np.testing.assert_array_equal(x.T.data, [[1, 3], [2, 4]])
     np.testing.assert_array_equal(x.reshape(4).data, x.reshape((4,)).data)
-    assert float(x.sum()) == 10 and x.mean().item() == 2.5
-    assert [float(row.sum()) for row in x] == [3, 7]
+    assert x.sum().item() == 10 and x.mean().item() == 2.5
+    assert [row.sum().item() for row in x] == [3, 7]
     for name in ("exp", "log", "tanh", "relu"):
         assert getattr(x, name)().op == name
 
