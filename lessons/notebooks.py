@@ -10,9 +10,12 @@ OUT = HERE / "out" / "notebooks"
 
 FIND_THE_CHECKOUT = """\
 # Run this first: it finds the checkout of minivae that this notebook stands in.
-%matplotlib inline
+import os
 import sys
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy: more threads would mostly wait
+%matplotlib inline
 
 here = Path.cwd().resolve()
 roots = [folder for folder in (here, *here.parents) if (folder / "lessons" / "workbench").is_dir()]

@@ -6,19 +6,18 @@ draw: pictures, maps and graphs.
 """
 
 import importlib.util
+import os
 import sys
 from pathlib import Path
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the arrays are small: more threads mostly wait
 if importlib.util.find_spec("minivae") is None:  # not installed: it stands beside lessons/
     sys.path.append(str(Path(__file__).resolve().parents[2]))
 
-from .draw import digit_map, graph, sheet, tree_layout  # noqa: E402, F401
-from .measure import (
+from .draw import digit_map, graph, sheet  # noqa: E402, F401
+from .measure import (  # noqa: E402, F401
     class_accuracy,
-    codes,
-    covariance_with_noise,
-    decoded,
-    distance_from_prior,  # noqa: E402, F401
+    distance_from_prior,
     distances,
     entropy_floor,
     finished,

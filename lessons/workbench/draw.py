@@ -28,18 +28,18 @@ def sheet(ax, rows, labels=(), title=None, shape=None):
 
 
 def digit_map(ax, code, y, prior=True, size=22):
-    """Each code (n, 2) as its digit; prior: a dashed circle, two of its standard deviations."""
+    """Each code (n, Z) as its digit, over latents 0 and 1; dashed: two std of the prior."""
     import matplotlib.pyplot as plt
 
     for digit in np.unique(y):
         ax.scatter(
-            *code[y == digit].T,
+            *code[y == digit, :2].T,
             marker=f"${digit}$",
             s=size,
             linewidths=0.2,
             color=mv.plot.COLOURS[digit],
         )
-    reach = 1.05 * max(3.0, float(np.abs(code).max()))
+    reach = 1.05 * max(2.2, float(np.abs(code[:, :2]).max()))
     if prior:
         ax.add_patch(plt.Circle((0, 0), 2, fill=False, color="0.4", linestyle="--"))
     ax.set(

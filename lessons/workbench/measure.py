@@ -46,21 +46,6 @@ def trained(kind, x, k, epochs, beta=1.0, batch_size=100, lr=3e-3, y=None, **opt
     return model
 
 
-def codes(model, x):
-    """Where the encoder puts each x, (n, Z): an autoencoder's code, a VAE's mu."""
-    with mv.no_grad():
-        code = model.encode(x)
-    if isinstance(code, tuple):
-        code = code[0]
-    return code.data
-
-
-def decoded(model, z):
-    """The decoder's mean picture at each z (n, Z), an array (n, D)."""
-    with mv.no_grad():
-        return mv.sigmoid(model.decode(z)).data
-
-
 # Tables.
 
 
@@ -90,7 +75,7 @@ def distances(a, b):
 
 def class_accuracy(model, x_train, y_train, x_test, y_test, k=10):
     """Share of held-out pictures whose class is the commonest of their k nearest codes."""
-    near = np.argsort(distances(codes(model, x_test), codes(model, x_train)), axis=1)[
+    near = np.argsort(distances(model.codes(x_test), model.codes(x_train)), axis=1)[
         :, :k
     ]  # (n, k)
     votes = [np.bincount(row).argmax() for row in y_train[near]]
@@ -102,20 +87,18 @@ def share_real(pictures, real, threshold=1.25):
     return float(np.mean(distances(pictures, real).min(axis=1) < threshold))
 
 
-def covariance_with_noise(model, x):
-    """Mean (Z,) and covariance (Z, Z) of the codes of x, each with its noise."""
-    with mv.no_grad():
-        code = model.encode(x)
-    mu = codes(model, x).astype(float)
-    covariance = np.atleast_2d(np.cov(mu.T))
-    if isinstance(code, tuple):  # a VAE: q(z | x) has a variance of its own
-        covariance = covariance + np.diag(np.exp(code[1].data.astype(float)).mean(axis=0))
-    return mu.mean(axis=0), covariance
-
-
 def distance_from_prior(model, x):
-    """KL in nats from the Gaussian with the codes' mean and covariance to N(0, I), eq. (8.18)."""
-    mean, covariance = covariance_with_noise(model, x)
+    """KL in nats from the Gaussian with the codes' mean and covariance to N(0, I), eq. (8.18).
+
+    The codes of a VAE are taken with their noise: each x has the variance of its q(z | x).
+    """
+    mu = model.codes(x).astype(float)
+    covariance = np.atleast_2d(np.cov(mu.T))
+    if isinstance(model, mv.VAE):
+        with mv.no_grad():
+            _, logvar = model.encode(x)
+        covariance = covariance + np.diag(np.exp(logvar.data.astype(float)).mean(axis=0))
+    mean = mu.mean(axis=0)
     log_det = np.linalg.slogdet(covariance)[1]
     return float(0.5 * (np.trace(covariance) + mean @ mean - len(mean) - log_det))
 
