@@ -1,8 +1,8 @@
 # %%
 """Lesson 02: backpropagation in one page.
 
-You write the machine that turns many small derivatives into one gradient, and find out in which
-order it must go through its work. Takes about 2 s.
+You write the machine that turns small derivatives into one gradient, and see which order it
+needs. Takes about 2 s.
 """
 from workbench import begin, claim, end, figure, graph, predict
 
@@ -25,7 +25,7 @@ begin(__doc__)
 #     b = a + a
 #     c = b + b          so c = 4 a, and dc/da = 4
 #
-# **What you need:** the chain rule, and the words [node, parent, user](GLOSSARY.md#graph).
+# **What you need:** the chain rule; the words [node, parent, user](GLOSSARY.md#graph).
 
 # %%
 at_arrival = predict("""A program starts at c with gradient 1 and follows every edge back. Arriving
@@ -123,14 +123,14 @@ def youngest_first(root):
 
 
 # %% [markdown]
-# Where nothing computed is used twice, as in p q + r, all three orders should agree.
+# Where nothing computed is used twice, as in p q + r, all orders should agree.
 
 # %%
 [third] = gradients(youngest_first, four_times, [Node(3.0, name="a")])
 ORDERS = at_once, once_each, youngest_first
 trees = [gradients(order, lambda p, q, r: p * q + r, [Node(2.0), Node(5.0), Node(1.0)])
          for order in ORDERS]                                                     # (3, 3)
-print("\nGradient of p q + r for p = 2, q = 5, r = 1, in the three orders:", *trees)
+print("\nGradient of p q + r at (2, 5, 1), in the three orders:", *trees)
 a = mv.Tensor(3.0, requires_grad=True)
 four_times(a).backward()
 print(f"b = a + a, c = b + b: a has {third:g} youngest first, and {a.grad:g} in minivae")
@@ -167,5 +167,5 @@ end()
 # ## What you should see
 # 1. Four times, along both edges: 1, 2, 4 and 6. So a ends with 2 (1 + 2 + 4 + 6) = 26 where 8 is
 #    right.
-# 2. It is right: 4. But now every path from c to a is walked on its own. After 20 doublings there
-#    are 2^20 of them, a million walks, where youngest_first sends 40 times.
+# 2. It is right: 4. But every path from c to a is walked on its own: after 20 doublings a
+#    million, where youngest_first sends 40 times.

@@ -72,8 +72,8 @@ finished(mv.fit(model, x_train, epochs=150, batch_size=64, lr=3e-3, rng=rng(3)))
 with mv.no_grad():
     nll, kl = (term.data.mean() for term in model.terms(x_test, rng(4)))
 print(f"\nAfter training, on {len(x_test)} pictures that it has not seen, nats per picture:")
-print(f"  nll {nll:5.1f}   for the pixels, given the code; of this {entropy_floor(x_test):.1f} cannot be")
-print("              avoided, since a grey pixel is never certain, eq. (4.8)")
+print(f"  nll {nll:5.1f}   for the pixels, given the code; of this {entropy_floor(x_test):.1f}")
+print("              cannot be avoided, since a grey pixel is never certain, eq. (4.8)")
 print(f"  kl  {kl:5.1f}   for the code: how far q(z | x) is from the prior N(0, I)")
 print(f"  sum {nll + kl:5.1f}   which is -ELBO, at least -log p(x), eq. (10.2)")
 

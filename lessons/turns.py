@@ -53,12 +53,12 @@ def read(text):
 def applied(script, turn):
     """The lesson's text, edited. Raises ValueError where an old text does not stand there once."""
     for old, new in turn.edits:
-        count = f"\n{script}".count(f"\n{old}\n")
-        if count != 1:
-            raise ValueError(
-                f"turn {turn.number}: these lines stand {count} times in the lesson:\n{old}"
-            )
-        script = f"\n{script}".replace(f"\n{old}\n", f"\n{new or ''}\n", 1)[1:]
+        places = list(re.finditer(f"^{re.escape(old)}$", script, re.M))
+        if len(places) != 1:
+            raise ValueError(f"turn {turn.number}: these lines stand {len(places)} times in the "
+                             f"lesson:\n{old}")
+        start, end = places[0].span()
+        script = script[:start] + (new or "") + script[end:]
     return script
 
 

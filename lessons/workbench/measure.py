@@ -9,7 +9,6 @@ import minivae as mv
 
 # Chance.
 
-
 def seed(k):
     """The k-th seed of a lesson; `python -m lessons --check --seeds 100-104` shifts them all."""
     return k + 1000 * int(os.environ.get("MINIVAE_SEED_SHIFT", "0"))
@@ -29,7 +28,6 @@ def held_out(x, y, n, k=0):
 
 # Training.
 
-
 def finished(history):
     """The history of a finished fit; after Ctrl-C the lesson ends here, unjudged."""
     if history.interrupted:
@@ -48,7 +46,6 @@ def trained(kind, x, k, epochs, beta=1.0, batch_size=100, lr=3e-3, y=None, **opt
 
 # Tables.
 
-
 def spread(values, form=".2f"):
     """'0.71 (0.68 to 0.74)': the mean, and the smallest and largest."""
     return f"{np.mean(values):{form}} ({np.min(values):{form}} to {np.max(values):{form}})"
@@ -66,7 +63,6 @@ def table(head, rows):
 
 # Judges.
 
-
 def distances(a, b):
     """Euclidean distance of each row of a from each row of b, (len(a), len(b))."""
     squares = (a * a).sum(axis=1)[:, None] - 2 * a @ b.T + (b * b).sum(axis=1)
@@ -75,9 +71,8 @@ def distances(a, b):
 
 def class_accuracy(model, x_train, y_train, x_test, y_test, k=10):
     """Share of held-out pictures whose class is the commonest of their k nearest codes."""
-    near = np.argsort(distances(model.codes(x_test), model.codes(x_train)), axis=1)[
-        :, :k
-    ]  # (n, k)
+    away = distances(model.codes(x_test), model.codes(x_train))
+    near = away.argsort(axis=1)[:, :k]  # (n, k)
     votes = [np.bincount(row).argmax() for row in y_train[near]]
     return float(np.mean(votes == y_test))
 

@@ -14,8 +14,13 @@ import tempfile
 import textwrap
 from pathlib import Path
 
+import matplotlib
+import matplotlib.pyplot as plt
+from matplotlib.transforms import Bbox
+
 LESSONS = Path(__file__).resolve().parents[1]
 TOLERANCE = re.compile(r" ± [\d.e+-]+(?: %)?")
+WITHOUT_WINDOWS = ("agg", "cairo", "pdf", "pgf", "ps", "svg", "template")
 WIDTH = 96
 
 _asking = False
@@ -31,35 +36,26 @@ class VerdictError(Exception):
 def begin(doc, add=None):
     """Read the lesson's arguments, print its title, and return them. add(parser) adds arguments."""
     global _asking, _showing
-    parser = argparse.ArgumentParser(
-        description=doc, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument(
-        "--show", action="store_true", help="open the figures in one window at the end"
-    )
-    parser.add_argument(
-        "--ask", action="store_true", help="wait for your letter at each prediction"
-    )
+    style = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=doc, formatter_class=style)
+    parser.add_argument("--show", action="store_true", help="open the figures in one window")
+    parser.add_argument("--ask", action="store_true", help="wait for your letter at each question")
     if add is not None:
         add(parser)
-    if (
-        _in_notebook()
-    ):  # the kernel's own arguments are not ours, and the notebook shows its figures itself
+    if "ipykernel" in sys.modules:  # a notebook: its arguments are not ours, its figures are shown
         return parser.parse_args([])
     args = parser.parse_args()
-    _asking, _showing = args.ask, args.show
+    _asking = args.ask
+    _showing = args.show and _can_open_windows()
+    if not _showing:
+        matplotlib.use("Agg")
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="replace")  # a console that has no σ prints ?
-    if _showing:
-        _showing = _can_open_windows()
-    else:
-        _quiet_backend()
     print(doc.strip().splitlines()[0])
     return args
 
 
 # Predict, then see.
-
 
 class Prediction:
     """A question with lettered answers, and the letter that was foretold (or None)."""
@@ -77,24 +73,21 @@ class Prediction:
     def _ask(self):
         while True:
             try:
-                letter = (
-                    input("  Your letter, or Enter to leave it open: ").strip().lower().strip("()")
-                )
+                letter = input("  Your letter, or Enter to leave it open: ")
             except EOFError:
                 print()
                 return None
-            if not letter:
-                return None
+            letter = letter.strip("() ").lower()
             if letter in self.options:
                 return letter
+            if not letter:
+                return None
             print(f"  {letter!r} is none of {', '.join(self.options)}.")
 
     def answer(self, letter, because):
         """Print the answer, where it has been measured, and the reason."""
         if letter not in self.options:
-            raise ValueError(
-                f"the answer {letter!r} is none of the options {', '.join(self.options)}"
-            )
+            raise ValueError(f"{letter!r} is none of the options {', '.join(self.options)}")
         self.right = letter
         _say(f"\nAnswer {self.number}: ", f"({letter}) {self.options[letter]}")
         _say("  ", because)
@@ -113,7 +106,6 @@ def predict(question, **options):
 
 # Claim -> verdict.
 
-
 def claim(section, text, measured, verdict, check):
     """Print a claim, the figures that were measured, and the verdict.
 
@@ -125,37 +117,26 @@ def claim(section, text, measured, verdict, check):
     check: is that what was measured? If not, a lesson run by hand says so, and the runner stops.
     """
     if not verdict.startswith(("holds", "does not hold")):
-        raise ValueError(
-            f"a verdict begins with 'holds', 'holds if' or 'does not hold', got {verdict!r}"
-        )
+        raise ValueError("a verdict begins with 'holds', 'holds if' or 'does not hold', "
+                         f"got {verdict!r}")
     told = {"-": "often heard", "summary": "essay, summary"}.get(section, f"essay {section}")
-    print()
-    _say(f"Claim ({told}): ", text)
+    _say(f"\nClaim ({told}): ", text)
     _say("  measured: ", TOLERANCE.sub("", measured))
     _say("  verdict:  ", verdict)
     if "MINIVAE_CLAIMS" in os.environ:
-        row = {
-            "section": section,
-            "text": text,
-            "measured": measured,
-            "verdict": verdict,
-            "holds": bool(check),
-        }
+        row = {"section": section, "text": text, "measured": measured, "verdict": verdict}
         with open(os.environ["MINIVAE_CLAIMS"], "a", encoding="utf-8") as f:
-            f.write(json.dumps(row) + "\n")
+            f.write(json.dumps({**row, "holds": bool(check)}) + "\n")
     if check:
         return
-    if os.environ.get("MINIVAE_VERDICTS", "stop" if "CI" in os.environ else "go on") == "stop":
+    by_hand = "stop" if "CI" in os.environ else "go on"
+    if os.environ.get("MINIVAE_VERDICTS", by_hand) == "stop":
         raise VerdictError(f"this run does not bear the verdict out: {text}: {measured}")
-    _say(
-        "  but:      ",
-        "this run differs from the ledger in lessons/README.md: "
-        "its figures do not bear that verdict out.",
-    )
+    _say("  but:      ", "this run differs from the ledger in lessons/README.md: its figures do not "
+                         "bear that verdict out.")
 
 
 # Figures.
-
 
 def figure(fig, name, thumbnail=None, width=420):
     """Save the figure as lessons/out/<name>.png, say where, and return the path.
@@ -191,16 +172,21 @@ def _save_thumbnail(fig, path, axes, width):
     box = None
     inches = fig.get_figwidth()
     if axes is not None:
-        from matplotlib.transforms import Bbox
-
-        parts = [ax.get_tightbbox() for ax in (axes if isinstance(axes, (list, tuple)) else [axes])]
-        box = Bbox.union(parts).padded(6).transformed(fig.dpi_scale_trans.inverted())
+        parts = axes if isinstance(axes, (list, tuple)) else [axes]
+        pixels = Bbox.union([ax.get_tightbbox() for ax in parts]).padded(6)
+        box = pixels.transformed(fig.dpi_scale_trans.inverted())
         inches = box.width
     fig.savefig(path, dpi=width / inches, bbox_inches=box, pil_kwargs={"optimize": True})
 
 
-# The end.
+def _short(path):
+    try:
+        return os.path.relpath(path)
+    except ValueError:  # on another drive
+        return str(path)
 
+
+# The end.
 
 def end():
     """Say what was foretold and, with --show, open one window with the lesson's figures."""
@@ -215,13 +201,10 @@ def end():
 
 
 def _one_window():
-    import matplotlib.pyplot as plt
-
     keep = _figures[0][0]
     if len(_figures) > 1:
-        keep, axes = plt.subplots(
-            len(_figures), 1, figsize=(10, 5 * len(_figures)), layout="constrained"
-        )
+        n = len(_figures)
+        keep, axes = plt.subplots(n, 1, figsize=(10, 5 * n), layout="constrained")
         for ax, (_, path) in zip(axes, _figures):
             ax.imshow(plt.imread(path))
             ax.axis("off")
@@ -233,53 +216,22 @@ def _one_window():
 
 def _can_open_windows():
     """Does matplotlib find a display? If not, say so."""
-    import matplotlib.pyplot as plt
-
     try:
         plt.close(plt.figure())
-        found = plt.get_backend().lower() not in (
-            "agg",
-            "cairo",
-            "pdf",
-            "pgf",
-            "ps",
-            "svg",
-            "template",
-        )
+        found = plt.get_backend().lower() not in WITHOUT_WINDOWS
     except Exception:  # each toolkit has errors of its own
         found = False
     if not found:
-        plt.switch_backend("Agg")
-        print(
-            "--show: no window can be opened here (no display, or no window toolkit). "
-            "The figures are saved all the same; each is named below."
-        )
+        print("--show: no window can be opened here (no display, or no window toolkit). "
+              "The figures are saved all the same; each is named below.")
     return found
-
-
-def _quiet_backend():
-    import matplotlib
-
-    matplotlib.use("Agg")
-
-
-def _in_notebook():
-    return "ipykernel" in sys.modules
-
-
-def _short(path):
-    try:
-        return os.path.relpath(path)
-    except ValueError:  # on another drive
-        return str(path)
 
 
 def _say(head, text):
     """Print a paragraph, its further lines set in below the first."""
-    inset = " " * min(len(head.lstrip("\n")), 12)
-    body = textwrap.fill(
-        " ".join(text.split()), WIDTH, initial_indent=head.lstrip("\n"), subsequent_indent=inset
-    )
     if head.startswith("\n"):
         print()
-    print(body)
+        head = head[1:]
+    inset = " " * min(len(head), 12)
+    text = " ".join(text.split())
+    print(textwrap.fill(text, WIDTH, initial_indent=head, subsequent_indent=inset))
