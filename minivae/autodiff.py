@@ -3,7 +3,7 @@
 A *primitive* computes its value from plain arrays and returns it together with one VJP
 (vector-Jacobian product) per differentiable input. For y = f(x), the VJP of x turns the gradient g
 of the loss in y into the gradient of the loss in x. Everything else in this file is bookkeeping
-around that one idea: Tensor, backward, primitive, and at the end how NumPy's own functions get here.
+around that one idea: Tensor, backward, primitive, and at the end how NumPy's functions get here.
 """
 
 import functools
@@ -98,9 +98,9 @@ class Tensor:
         """The gradient that backward starts from, checked."""
         if not self.requires_grad:
             raise RuntimeError(
-                "backward has nothing to differentiate: no Tensor in this computation was made with "
-                "requires_grad=True (or it ran under no_grad; there w -= lr * w.grad makes a new "
-                "Tensor, which needs none: write w.data -= lr * w.grad)"
+                "backward has nothing to differentiate: no Tensor in this computation was made "
+                "with requires_grad=True (or it ran under no_grad; there w -= lr * w.grad makes a "
+                "new Tensor, which needs none: write w.data -= lr * w.grad)"
             )
         if g is None and self.size != 1:
             raise ValueError(
@@ -178,8 +178,8 @@ class Tensor:
     def __reduce_ex__(self, protocol):
         if self._parents != ():  # pickle and copy.deepcopy ask here
             raise TypeError(
-                f"the result of {self.op} cannot be copied or pickled, for its graph would be lost: "
-                f"take its .data"
+                f"the result of {self.op} cannot be copied or pickled, for its graph would be "
+                f"lost: take its .data"
             )
         return super().__reduce_ex__(protocol)
 
@@ -227,8 +227,8 @@ class Tensor:
     def __array__(self, dtype=None, copy=None):
         if self.requires_grad and recording.get():
             raise TypeError(
-                "turning a Tensor that needs a gradient into a plain array or number would lose the "
-                "gradient: use .data or .item() if that is what you want"
+                "turning a Tensor that needs a gradient into a plain array or number would lose "
+                "the gradient: use .data or .item() if that is what you want"
             )
         return np.array(self.data, dtype) if copy else np.asarray(self.data, dtype)
 
@@ -245,8 +245,8 @@ def _oldest_first(root):
         t = stack.pop()
         if t._parents is None:
             raise RuntimeError(
-                f"an earlier backward freed the graph of this {t.op}: compute the loss again before "
-                f"you call backward again"
+                f"an earlier backward freed the graph of this {t.op}: compute the loss again "
+                f"before you call backward again"
             )
         if t._parents and t not in found:
             found.add(t)
@@ -314,7 +314,9 @@ def primitive(f):
             elif type(a) not in PLAIN:
                 a = plain_value(a)
             if type(a) is np.ndarray and a.dtype is not dtype and a.dtype.kind not in "iub":
-                dtype = _common_dtype(name, dtype, a)
+                if dtype is not None or a.dtype not in FLOATS:
+                    _refuse_dtype(name, dtype, a)
+                dtype = a.dtype  # Python numbers have no say in it
             plain.append(a)
         if takes_a_list:
             plain = [plain[: len(args[0])], *plain[len(args[0]) :]]
@@ -365,16 +367,15 @@ def _in_place(name, signature, args, kwargs):
     return bound.args, bound.kwargs
 
 
-def _common_dtype(name, dtype, a):
-    """The float type that the inputs share so far and a; Python numbers have no say in it."""
+def _refuse_dtype(name, dtype, a):
+    """Raises TypeError where a is of a foreign kind, or of another float type than the rest."""
     if a.dtype not in FLOATS:
         plain_array(a)  # says what is wrong with complex numbers and the like
-    if dtype is not None and a.dtype != dtype:
+    if a.dtype != dtype:
         raise TypeError(
             f"{name} got both {dtype} and {a.dtype}: convert one of them first, for example with "
             f"x.astype(np.{dtype})"
         )
-    return a.dtype
 
 
 def _result(y, op, parents):
@@ -396,10 +397,12 @@ NO_GRADIENT = set(
     array_equal all any logical_and logical_or logical_not argmax argmin argsort shape ndim size
     zeros_like ones_like full_like sign floor ceil round rint trunc count_nonzero nonzero""".split()
 )
+ALIASES = {"amax": "max", "amin": "min", "around": "round", "round_": "round"}
 
 
 def _numpy_call(name, full_name, args, kwargs):
     """What an operator or NumPy function does when it meets a Tensor: the rule of that name."""
+    name = ALIASES.get(name, name)
     if name in PRIMITIVES:
         return PRIMITIVES[name](*args, **kwargs)
     if name in NO_GRADIENT:

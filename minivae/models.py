@@ -4,7 +4,7 @@ import numpy as np
 
 from . import ops
 from .autodiff import Tensor, no_grad
-from .checks.arguments import check_rng, positive_int
+from .checks.arguments import check_rng, plain_array, positive_int
 from .nn import MLP, Module
 from .vae_ops import bernoulli_nll, gaussian_kl, gaussian_nll, reparameterize, std
 
@@ -37,6 +37,7 @@ class Autoencoder(Module):
     """
 
     numbers_per_latent = 1  # that the encoder gives: the code itself
+    n_classes = None  # of the labels that the model takes: none
 
     def __init__(
         self,
@@ -202,7 +203,7 @@ class Autoencoder(Module):
 
     def _array(self, x):
         """x, an array or a Tensor, as an array of the model's dtype."""
-        return np.asarray(x.data if isinstance(x, Tensor) else x).astype(self.dtype, copy=False)
+        return plain_array(x.data if isinstance(x, Tensor) else x).astype(self.dtype, copy=False)
 
 
 class VAE(Autoencoder):

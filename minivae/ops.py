@@ -96,6 +96,32 @@ def log(x):
 
 
 @primitive
+def log1p(x):
+    return np.log1p(x), lambda g: g / (1 + x)  # eq. (2.28)
+
+
+@primitive
+def expm1(x):
+    y = np.expm1(x)
+    return y, lambda g: g * (y + 1)  # eq. (2.29)
+
+
+@primitive
+def square(x):
+    return np.square(x), lambda g: g * 2 * x  # eq. (2.30)
+
+
+@primitive
+def sin(x):
+    return np.sin(x), lambda g: g * np.cos(x)  # eq. (2.31)
+
+
+@primitive
+def cos(x):
+    return np.cos(x), lambda g: -g * np.sin(x)  # eq. (2.31)
+
+
+@primitive
 def sqrt(x):
     y = np.sqrt(x)
     return y, lambda g: g / (2 * y)  # eq. (2.7)
@@ -138,13 +164,57 @@ def absolute(x):
 def maximum(x, y):
     """The larger of x and y; equal ones get half of the gradient each, as in PyTorch and JAX."""
 
-    def share(larger, smaller):
-        return (larger > smaller) + 0.5 * (larger == smaller)
-
     return np.maximum(x, y), (
-        lambda g: unbroadcast(g * share(x, y), np.shape(x)),  # eq. (2.14)
-        lambda g: unbroadcast(g * share(y, x), np.shape(y)),
+        lambda g: unbroadcast(g * _share(x > y, x == y), np.shape(x)),  # eq. (2.14)
+        lambda g: unbroadcast(g * _share(y > x, x == y), np.shape(y)),
     )
+
+
+@primitive
+def minimum(x, y):
+    """The smaller of x and y; equal ones get half of the gradient each."""
+    return np.minimum(x, y), (
+        lambda g: unbroadcast(g * _share(x < y, x == y), np.shape(x)),  # eq. (2.32)
+        lambda g: unbroadcast(g * _share(y < x, x == y), np.shape(y)),
+    )
+
+
+def _share(chosen, tied):
+    """Which part of the gradient an entry gets: all of it, half, or none; never in float64."""
+    return np.where(tied, np.float32(0.5), chosen)
+
+
+@primitive
+def logaddexp(x, y):
+    """log(exp(x) + exp(y)), without overflow."""
+    z = np.logaddexp(x, y)
+    return z, (
+        lambda g: unbroadcast(g * np.exp(x - z), np.shape(x)),  # eq. (2.33)
+        lambda g: unbroadcast(g * np.exp(y - z), np.shape(y)),
+    )
+
+
+@primitive
+def where(condition, x, y):
+    """x where the condition holds, else y."""
+    condition = np.asarray(condition, bool)
+    return np.where(condition, x, y), (
+        None,
+        lambda g: unbroadcast(g * condition, np.shape(x)),  # eq. (2.34)
+        lambda g: unbroadcast(g * ~condition, np.shape(y)),
+    )
+
+
+@primitive
+def clip(x, a_min, a_max):
+    """x, brought into [a_min, a_max]; None is no bound. Where it is moved its gradient is 0."""
+    y = np.clip(x, a_min, a_max)
+    if y.shape != np.shape(x):
+        raise ValueError(
+            f"clip: the bounds have shapes {np.shape(a_min)} and {np.shape(a_max)}, which do not "
+            f"fit x of shape {np.shape(x)}"
+        )
+    return y, lambda g: g * (x == y)  # eq. (2.35)
 
 
 # Reductions.
@@ -154,7 +224,12 @@ def spread(g, x, axis, keepdims):
     """The gradient of a reduction over axis, repeated to the shape of x, what was reduced."""
     if axis is not None and not keepdims:
         g = np.expand_dims(g, axis)
-    return np.full(x.shape, g, x.dtype)
+    return np.full(np.shape(x), g, g.dtype)
+
+
+def _per_entry(x, y):
+    """How many entries of x go into each entry of its reduction y."""
+    return np.size(x) // y.size if y.size else 0
 
 
 @primitive
@@ -166,8 +241,47 @@ def sum(x, axis=None, keepdims=False):
 @primitive
 def mean(x, axis=None, keepdims=False):
     y = np.sum(x, axis=axis, keepdims=keepdims)
-    n = np.size(x) // np.size(y) if np.size(y) else 0
+    n = _per_entry(x, y)
     return y / n, lambda g: spread(g / n, x, axis, keepdims)  # eq. (2.20)
+
+
+@primitive
+def max(x, axis=None, keepdims=False):
+    """The largest entry; equal ones share the gradient."""
+    return _extreme(x, np.max(x, axis=axis, keepdims=True), axis, keepdims)  # eq. (2.36)
+
+
+@primitive
+def min(x, axis=None, keepdims=False):
+    """The smallest entry; equal ones share the gradient."""
+    return _extreme(x, np.min(x, axis=axis, keepdims=True), axis, keepdims)  # eq. (2.36)
+
+
+def _extreme(x, y, axis, keepdims):
+    """Value and VJP of max and min, from y, which has kept its axes."""
+    best = x == y
+    ties = np.sum(best, axis=axis, keepdims=True, dtype=x.dtype)
+    value = y if keepdims else np.squeeze(y, axis)
+    return value, lambda g: spread(g, x, axis, keepdims) * best / ties
+
+
+@primitive
+def var(x, axis=None, ddof=0, keepdims=False):
+    """The mean square distance from the mean, over n - ddof."""
+    away = x - np.mean(x, axis=axis, keepdims=True)
+    total = np.sum(away * away, axis=axis, keepdims=keepdims)
+    n = _per_entry(x, total) - ddof
+    return total / n, lambda g: spread(2 * g / n, x, axis, keepdims) * away  # eq. (2.37)
+
+
+@primitive
+def std(x, axis=None, ddof=0, keepdims=False):
+    """The square root of var. Where all entries are equal it has a kink, and no gradient: NaN."""
+    away = x - np.mean(x, axis=axis, keepdims=True)
+    total = np.sum(away * away, axis=axis, keepdims=keepdims)
+    n = _per_entry(x, total) - ddof
+    y = np.sqrt(total / n)
+    return y, lambda g: spread(g / (n * y), x, axis, keepdims) * away  # eq. (2.38)
 
 
 # Shapes and pieces.
@@ -182,6 +296,26 @@ def transpose(x, axes=None):
 @primitive
 def reshape(x, shape):
     return np.reshape(x, shape), lambda g: g.reshape(x.shape)  # eq. (2.23)
+
+
+@primitive
+def ravel(x):
+    return np.ravel(x), lambda g: g.reshape(x.shape)  # eq. (2.23)
+
+
+@primitive
+def squeeze(x, axis=None):
+    return np.squeeze(x, axis), lambda g: g.reshape(x.shape)  # eq. (2.23)
+
+
+@primitive
+def expand_dims(x, axis):
+    return np.expand_dims(x, axis), lambda g: g.reshape(x.shape)  # eq. (2.23)
+
+
+@primitive
+def swapaxes(x, axis1, axis2):
+    return np.swapaxes(x, axis1, axis2), lambda g: np.swapaxes(g, axis1, axis2)  # eq. (2.22)
 
 
 @primitive
@@ -220,6 +354,16 @@ def concatenate(arrays, axis=0):
     return np.concatenate(arrays, axis), vjps
 
 
+@primitive
+def stack(arrays, axis=0):
+    """The arrays side by side along a new axis."""
+
+    def layer(i):
+        return lambda g: np.take(g, i, axis)  # eq. (2.25)
+
+    return np.stack(arrays, axis), tuple(layer(i) for i in range(len(arrays)))
+
+
 # Matrix products.
 
 
@@ -244,6 +388,18 @@ def matmul(x, y):
         return unbroadcast(X.swapaxes(-1, -2) @ g.reshape(Z.shape), Y.shape).reshape(y.shape)
 
     return z, (x_vjp, y_vjp)  # eq. (2.21)
+
+
+@primitive
+def dot(x, y):
+    """x @ y for vectors and matrices; with a number it is x * y. eq. (2.21)"""
+    if np.ndim(x) > 2 or np.ndim(y) > 2:
+        raise ValueError(
+            f"dot takes vectors and matrices here, got {np.shape(x)} and {np.shape(y)}: write x @ y"
+        )
+    number = np.ndim(x) == 0 or np.ndim(y) == 0
+    rule = multiply if number else matmul
+    return rule.__wrapped__(x, y)
 
 
 @primitive

@@ -119,7 +119,7 @@ class Optimizer:
 
 
 class SGD(Optimizer):
-    """Gradient descent with momentum: v = momentum v + g, p = p - lr v, eq. (3.9), as in PyTorch."""
+    """Gradient descent with momentum: v = momentum v + g, p = p - lr v, eq. (3.9)."""
 
     def __init__(self, params, lr, momentum=0):
         super().__init__(params, lr, state=("v",))
@@ -139,9 +139,9 @@ class Adam(Optimizer):
     at zero is corrected, eq. (3.12), and p = p - lr m_hat / (sqrt(v_hat) + eps), eq. (3.13).
 
     Here M = m / (1 - beta1) and V = v / (1 - beta2) are kept instead, which saves two passes:
-    M = beta1 M + g and V = beta2 V + g^2. All constant factors then go into two numbers, eq. (3.14):
-    with root = sqrt((1 - beta2) / (1 - beta2^t)), sqrt(v_hat) is root sqrt(V), so that
-    p = p - size M / (sqrt(V) + eps / root).
+    M = beta1 M + g and V = beta2 V + g^2. All constant factors then go into two numbers: with
+    root = sqrt((1 - beta2) / (1 - beta2^t)), sqrt(v_hat) is root sqrt(V), so that
+    p = p - size M / (sqrt(V) + eps / root), eq. (3.14).
     """
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-8):

@@ -37,7 +37,7 @@ INSTEAD = {
 
 
 def no_rule(name, known):
-    """The sentence for np.name: what to write instead where there is an easy way, else what has a rule.
+    """The sentence for np.name: what to write instead, or else which functions have a rule.
 
     name: as after 'np.', such as linalg.norm. known: the names that have a rule.
     """
