@@ -1,8 +1,7 @@
 # %%
 """Lesson 02: backpropagation in one page.
 
-You write the machine that turns small derivatives into one gradient, and see which order it
-needs. Takes about 2 s.
+You write the machine that turns small derivatives into one gradient. Takes about 2 s.
 """
 from workbench import begin, claim, end, figure, graph, predict
 

@@ -132,12 +132,14 @@ def your_turns(lessons):
 
 
 def _one_turn(lesson, turn, out):
-    script = out / f"{lesson.stem}_{turn.number}.py"
     changed = turns.applied(lesson.read_text(encoding="utf-8"), turn)
-    script.write_text(changed, encoding="utf-8")
     path = os.pathsep.join([str(HERE), str(HERE.parent), os.environ.get("PYTHONPATH", "")])
-    done = run(script, MINIVAE_VERDICTS="go on", MINIVAE_OUT=str(out), PYTHONPATH=path)
-    script.with_suffix(".txt").write_text(done.output, encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        script = Path(folder) / lesson.name
+        script.write_text(changed, encoding="utf-8")
+        done = run(script, MINIVAE_VERDICTS="go on", MINIVAE_OUT=str(out), PYTHONPATH=path)
+    kept = out / f"{lesson.stem}_{turn.number}.txt"
+    kept.write_text(done.output, encoding="utf-8")
     print(f"{lesson.name}  turn {turn.number}  {done.seconds:.0f} s", flush=True)
     if done.code:
         return [f"{lesson.name}, turn {turn.number} stops:\n{done.output[-2000:]}"]
