@@ -89,6 +89,8 @@ def sig(x):
     return 1 / (1 + np.exp(-x))
 
 
+normal_quantile = np.vectorize(NormalDist().inv_cdf)
+
 FUNCTIONS = {
     r"\log": np.log, r"\exp": np.exp, r"\sin": np.sin, r"\cos": np.cos, r"\tanh": np.tanh,
     "sig": sig, "softplus": lambda x: np.log1p(np.exp(x)), "expm1": np.expm1,
@@ -447,7 +449,11 @@ class Reader:
 
     def partial(self, above, below):
         r"""\frac{\partial f}{\partial x}, or \frac{\partial}{\partial x} of what follows."""
-        key, index = symbol(below)
+        if "^" in below:  # \mu^c: the derivative in mu_sup, and of it the entry c
+            at = below.index("^")
+            key, index = spelled(below[:at]) + "_sup", [below[at + 1:]]
+        else:
+            key, index = symbol(below)
         given = "d" + symbol(above)[0] + "_d" + key if above and is_symbol(above) else None
         body = self.part(above) if above else self.run()
         if given in self.symbols:
@@ -568,6 +574,9 @@ class Reader:
         if tokens[0] == r"\mathcal" and tokens[2] == "N":
             return self.applied(lambda env: normal)
         built_in = FUNCTIONS.get(tokens[0], FUNCTIONS.get(key))
+        if tokens == [r"\Phi"] and self.tokens[self.at:self.at + 5] == ["^", "{", "-", "1", "}"]:
+            self.at += 5
+            built_in = normal_quantile
         if built_in and function not in self.symbols:
             return self.applied(lambda env: built_in, sharp=True)
         if tokens[0] == r"\mathbb" and function not in self.symbols:
