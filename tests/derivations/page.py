@@ -26,7 +26,8 @@ be given for the whole: p(x,z) as p_xz, p(z\mid x) as p_z_given_x. E, Var and KL
 too; they get the values of what is in the bracket; \mathcal N(\mu,\sigma^2) is a Normal(mean, var).
 A function that stands without arguments gets them by name: for \mathrm{KL} give
 KL=lambda mu, sigma: ... Then \frac{\partial\mathrm{KL}}{\partial\mu} is its difference quotient
-(unless dKL_dmu is given).
+(unless dKL_dmu is given). For \mathrm{KL}(p\Vert q) as a value give KL_p_vs_q. E may be an Average over
+a symbol, for formulas that take one vector at a time.
 
 **Over something.** \sum_j runs as far as the arrays in it that carry j. \int ... dz without bounds
 goes over the grid given as z, or from -16 to 16. \max_A reduces the last axis, over tries.
@@ -70,6 +71,16 @@ class Normal(NamedTuple):
     """\\mathcal N with two arguments: a distribution, for a function such as KL to take."""
     mean: object
     var: object
+
+
+class Average(NamedTuple):
+    """For E: the average over a symbol that takes these values (vectors, say) with these weights."""
+    name: str
+    values: object
+    weights: object
+
+    def __call__(self, *arguments):
+        raise TypeError("an Average is taken of a formula, not of a number")
 
 
 def density(x, mean, var):
@@ -233,6 +244,14 @@ def power(base, exponent, literal):
         values, vectors = np.linalg.eigh(base)
         return vectors * np.sqrt(values) @ vectors.T
     return base ** exponent
+
+
+def called(function, arguments, env):
+    """A function of what stands in a bracket; or an average of it over a symbol."""
+    if not isinstance(function, Average):
+        return function(*[a(env) for a in arguments])
+    argument, = arguments
+    return sum(w * argument({**env, function.name: v}) for v, w in zip(function.values, function.weights))
 
 
 def by_name(function, env):
@@ -416,17 +435,30 @@ class Reader:
             return special[token]()
         if token in OPENING:
             return self.bracket()
+        if token == "e" and self.peek(1) == "^" and "e" not in self.symbols:
+            return self.exponential()
         if token is None or not re.fullmatch(r"[a-zA-Z]|\\[a-zA-Z]+|\\text\{.*\}", token):
             raise Unreadable(f"a number, name or bracket was expected, not {token or 'the end'}")
         return self.name()
+
+    def exponential(self):
+        """e^x by exp, which has more digits than a power of e."""
+        self.take("e")
+        self.take("^")
+        exponent = self.part(self.raw())
+        return lambda env: np.exp(exponent(env))
 
     # Brackets, fractions, and the signs with a subscript of their own.
 
     def bracket(self):
         opened = self.peek()
-        parts = split(self.inside(), SEPARATORS)
+        inside = self.inside()
+        if opened == r"\lbrace":
+            variable, condition = split(inside, {":"})
+            return self.part(condition)  # a set, as 1 or 0 for each value that its variable has
+        parts = split(inside, SEPARATORS)
         values = [self.part(p) for p in parts]
-        if opened == r"\lbrace" or len(values) > 1 and opened != "(":
+        if len(values) > 1 and opened != "(":
             raise Unreadable(f"{opened} with {len(values)} parts")
         if len(values) > 1:
             return lambda env: np.concatenate([np.atleast_1d(v(env)) for v in values])
@@ -454,10 +486,12 @@ class Reader:
             key, index = spelled(below[:at]) + "_sup", [below[at + 1:]]
         else:
             key, index = symbol(below)
-        given = "d" + symbol(above)[0] + "_d" + key if above and is_symbol(above) else None
         body = self.part(above) if above else self.run()
-        if given in self.symbols:
-            return lambda env: entry(env[given], index, env)
+        if is_symbol(above):
+            function, first = symbol(above)
+            given = f"d{function}_d{key}"
+            if given in self.symbols:
+                return lambda env: entry(env[given], first + index, env)
         name = key if key in self.symbols else spelled(below)
         return lambda env: entry(derivative(body, name, env), index, env)
 
@@ -566,7 +600,7 @@ class Reader:
         start = self.at
         tokens = self.spelling()
         key, index = symbol(tokens)
-        function = key if key in self.symbols else spelled(tokens)
+        function = spelled(tokens) if spelled(tokens) in self.symbols else key
         if self.peek() == "^" and key + "_sup" in self.symbols:
             self.take()
             upper = self.part(self.raw())
@@ -632,22 +666,22 @@ class Reader:
         """A function and its argument: a bracket, or else the factors that follow."""
         if self.peek() not in ("(", "["):
             argument = self.run()
-            return lambda env: function(env)(argument(env))
+            return lambda env: called(function(env), [argument], env)
         arguments = [self.part(p) for p in split(self.inside(), SEPARATORS)]
         if sharp and self.peek() == "^":
             raise Unreadable("a power after a function's bracket may be read in two ways")
-        return lambda env: function(env)(*[a(env) for a in arguments])
+        return lambda env: called(function(env), arguments, env)
 
     def with_bracket(self, tokens, key, function):
         """p(x, z) given by its value, or by a function; None if the bracket is a factor."""
         probe = Reader(self.tokens, self.symbols)
         probe.at = self.at
         inside = probe.inside()
-        for name in (spelled(tokens), key):
-            value_name = name + "_" + spelled(inside)
+        for name, index in ((spelled(tokens), []), (key, symbol(tokens)[1])):
+            value_name = f"{name}_{spelled(inside)}"
             if value_name in self.symbols:
                 self.inside()
-                return lambda env: known(env[value_name], env)
+                return lambda env: entry(env[value_name], index, env)
         if callable(self.symbols.get(function)):
             return self.applied(lambda env: env[function])
         if len(split(inside, SEPARATORS)) > 1 or is_symbol(inside):
@@ -683,8 +717,8 @@ def spelled(tokens):
     for token in tokens:
         if token in (r"\hat", r"\bar"):
             accent = "_" + token[1:]
-        elif token == r"\mid":
-            out += "_given_"
+        elif token in (r"\mid", r"\Vert"):
+            out += "_given_" if token == r"\mid" else "_vs_"
         elif token in ("_", "'"):
             out += "_" if token == "_" else "'"
         elif token not in {"{", "}", r"\mathrm", r"\mathcal", r"\mathbb"} | SEPARATORS:

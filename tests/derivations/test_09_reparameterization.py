@@ -36,7 +36,8 @@ def test_eq_9_1_change_of_variables():
     mu, sigma = 0.6, 0.4
     z = np.linspace(0.1, 1.3, 20001)
     eps = (z - mu) / sigma
-    per_z = page("9.1", 0)(mu=mu, sigma=sigma, z=z, d=1 / z)  # of the density times d z, with d z = 1
+    # of the density times d z, with d z = 1
+    per_z = page("9.1", 0)(mu=mu, sigma=sigma, z=z, d=1 / z)
     per_eps = page("9.1", 1)(eps=eps, d=1 / eps)
     close(integrate(per_z, z), integrate(per_eps, eps))
     close(integrate(per_z, z), cdf((1.3 - mu) / sigma) - cdf((0.1 - mu) / sigma), 1e-8)
@@ -76,8 +77,10 @@ def slope(z):
 
 MEAN, S = 0.7, -0.9
 PARAMETERS = {  # alpha is the mean, or the log variance
-    "mu": (MEAN, lambda alpha: drawn(alpha, S, NODES), lambda z, alpha: normal(z, alpha, np.exp(S))),
-    "s": (S, lambda alpha: drawn(MEAN, alpha, NODES), lambda z, alpha: normal(z, MEAN, np.exp(alpha))),
+    "mu": (MEAN, lambda alpha: drawn(alpha, S, NODES),
+           lambda z, alpha: normal(z, alpha, np.exp(S))),
+    "s": (S, lambda alpha: drawn(MEAN, alpha, NODES),
+          lambda z, alpha: normal(z, MEAN, np.exp(alpha))),
 }
 
 
@@ -99,7 +102,8 @@ def test_eq_9_6_score_function_gradient(alpha, z, q):
 def test_eq_9_7_the_scores():
     mu, s, eps = 0.7, -0.9, 1.3
     z = drawn(mu, s, eps)
-    holds("9.7", tol=1e-8, mu=mu, s=s, eps=eps, z=z, sigma=lambda s: np.exp(s / 2), q=lambda mu, s: normal(z, mu, np.exp(s)))
+    holds("9.7", tol=1e-8, mu=mu, s=s, eps=eps, z=z, sigma=lambda s: np.exp(s / 2),
+          q=lambda mu, s: normal(z, mu, np.exp(s)))
 
 
 @pytest.mark.parametrize("mu, s", MUS := [(0.7, 0.5), (1.0, 1.0), (-2.0, 0.3)])
@@ -153,9 +157,11 @@ def test_eq_9_13_sine_reverses_the_order(mu, s, k):
 def test_eq_9_14_a_step_has_no_pathwise_gradient():
     mu, s = 0.5, 0.5
     above = np.linspace(0, 8, 20_001)
-    holds("9.14", 0, tol=1e-7, mu=mu, sigma=s, P_zgt0=lambda mu: integrate(normal(above, mu, s**2), above))
+    holds("9.14", 0, tol=1e-7, mu=mu, sigma=s,
+          P_zgt0=lambda mu: integrate(normal(above, mu, s**2), above))
     eps = np.linspace(-mu / s, 16, 200_001)
-    close(integrate(normal(eps) * eps / s, eps), page("9.14", 1)(mu=mu, sigma=s), 1e-8)  # the score function's mean
+    mean_of_score = integrate(normal(eps) * eps / s, eps)
+    close(mean_of_score, page("9.14", 1)(mu=mu, sigma=s), 1e-8)
     step = np.where(LINE > 0, 1.0, 0.0)
     close(np.median(np.diff(step)), page("9.14", 2)())  # the slope of the step, wherever it has one
 
@@ -166,3 +172,8 @@ def test_eq_9_15_finite_differences_with_fresh_and_common_noise():
     holds("9.15", mu=mu, sigma=s, h=h, Var=variance,
           fresh=((mu + h + s * a) ** 2 - (mu - h + s * b) ** 2) / (2 * h),
           common=((mu + h + s * a) ** 2 - (mu - h + s * a) ** 2) / (2 * h))
+
+
+def test_the_worked_number():
+    close(page("9.2", 1)(mu=0.5, s=-1, eps=1.2), 1.2278, 5e-5)
+    close(page("9.4", 1)(s=-1, eps=1.2), 0.3639, 5e-5)

@@ -31,8 +31,9 @@ def kl(s):
 def test_eq_11_1_expected_nll_of_a_linear_decoder():
     a, b = np.meshgrid(NODES, NODES)
     weights = np.outer(WEIGHTS, WEIGHTS)
-    holds("11.1", E=lambda values: np.sum(weights * values), nll=nll(MU1, STD1, VX, a, b), sigma=STD1, J=COLUMNS,
-          nll_mu=nll(MU1, STD1, VX, np.zeros(1), np.zeros(1))[0], sigma_x=VX**0.5)
+    holds("11.1", E=lambda values: np.sum(weights * values), nll=nll(MU1, STD1, VX, a, b),
+          nll_mu=nll(MU1, STD1, VX, np.zeros(1), np.zeros(1))[0],
+          sigma=STD1, J=COLUMNS, sigma_x=VX**0.5)
 
 
 @pytest.mark.parametrize("beta", [0.5, 1.0, 3.0])
@@ -67,21 +68,24 @@ def test_eq_11_5_bernoulli_decoder():
     l0, J, mu = np.array([0.5, -1.0, 2.0]), np.array([1.2, -0.7, 0.4]), 0.3
 
     def nll(z):
-        return mv.bernoulli_nll(l0 + np.reshape(z, (-1, 1)) * J, np.tile([1.0, 0.0, 0.3], (np.size(z), 1)))
+        return mv.bernoulli_nll(l0 + np.reshape(z, (-1, 1)) * J,
+                                np.tile([1.0, 0.0, 0.3], (np.size(z), 1)))
     p = 1 / (1 + np.exp(-(l0 + mu * J)))
     at_mu, sigma = nll(mu)[0], 1e-2
     expected = page("11.5", 0)(E=lambda values: WEIGHTS @ values, nll=nll(mu + sigma * NODES))
     by_page = page("11.5", 1)(p=p, J=J[:, None], nll_mu=at_mu, sigma=np.array([sigma]))
     close((expected - at_mu) / sigma**2, (by_page - at_mu) / sigma**2, 1e-3)
     curvature = numeric(lambda z: numeric(lambda z: nll(z)[0], z, 1e-3), mu, 1e-3)
-    (s,), _ = lowest(lambda s: 0.5 * np.exp(s) * curvature + 0.5 * (np.exp(s) - s), np.linspace(-4, 0.5, 450_001))
+    (s,), _ = lowest(lambda s: 0.5 * np.exp(s) * curvature + 0.5 * (np.exp(s) - s),
+                     np.linspace(-4, 0.5, 450_001))
     holds("11.5", 1, tol=1e-4, p=p, J=J[:, None], j=1, sigma=np.array([np.exp(s / 2)]))
 
 
 def test_eq_11_6_a_smaller_error_asks_for_less_noise():
     noises = []
     for mse in (1.0, 0.3, 0.05):
-        (t,), _ = lowest(lambda t: t + mse * np.exp(-t), np.linspace(-5, 2, 70_001))  # the decoder's variance, as it learns it
+        # the decoder's variance, as it learns it
+        (t,), _ = lowest(lambda t: t + mse * np.exp(-t), np.linspace(-5, 2, 70_001))
         noises.append(balance(1.0, vx=np.exp(t)))
         holds("11.6", tol=1e-3, sigma=noises[-1], mse=mse, J=COLUMNS)
     assert np.all(np.diff(noises, axis=0) < 0)
@@ -117,3 +121,9 @@ def test_eq_11_9_where_the_noise_settles(sensitivity):
     at_balance, settled = (k[np.argmin(pull + cost)] for cost in (k, np.maximum(kappa, k)))
     holds("11.9", tol=1e-4, k=settled, k_0=at_balance, kappa=kappa)
     assert (at_balance < kappa) == (sensitivity < 10)  # both cases occur
+
+
+def test_the_worked_number():
+    symbols = {"J": np.array([[0.6]]), "sigma_x": 0.2}
+    close(page("11.3", 1)(**symbols), [0.1])
+    close(page("11.2", 1)(**symbols, sigma=np.array([0.1**0.5]), beta=1), [0.0])

@@ -1,4 +1,4 @@
-"""Chapter 12: the aggregate posterior of four examples with one latent, and of two latents where that matters."""
+"""Chapter 12: the aggregate posterior of four examples; of two latents where that matters."""
 
 import math
 
@@ -8,7 +8,8 @@ import pytest
 import minivae as mv
 from cases import OBSERVED, TAU, curve, midpoints
 from page import holds, page
-from tools import LINE, NODES, WEIGHTS, close, expect, integrate, kl, log_normal, normal, quantile, rng
+from tools import (LINE, NODES, WEIGHTS, close, expect, integrate, kl, log_normal, normal, quantile,
+                   rng)
 
 Q_MU, Q_LOGVAR = np.array([-1.5, -0.2, 0.4, 1.6]), np.array([-1.0, -0.5, -2.0, -1.5])
 POSTERIORS = np.array([log_normal(LINE, m, np.exp(s)) for m, s in zip(Q_MU, Q_LOGVAR)])
@@ -24,7 +25,8 @@ def aggregate(posteriors):
 
 
 AGGREGATE = aggregate(POSTERIORS)
-SYMBOLS = {"N": 4, "x": EXAMPLES, "z": 0, "KL": kl, "q": lambda z, n: POSTERIORS[n - 1], "q_z": AGGREGATE, "p_z": PRIOR}
+SYMBOLS = {"N": 4, "x": EXAMPLES, "z": 0, "KL": kl, "q": lambda z, n: POSTERIORS[n - 1],
+           "q_z": AGGREGATE, "p_z": PRIOR}
 INFORMATION = page("12.4", 3)(**SYMBOLS)
 
 
@@ -46,9 +48,12 @@ def test_eq_12_3_mean_and_covariance():
     mu, var = rng().normal(size=(5, 2)), rng().random((5, 2))
 
     def moment(n, *latents):
-        return expect(lambda *eps: math.prod(mu[n, k] + var[n, k] ** 0.5 * eps[k] for k in latents), 2)
+        def product(*eps):
+            return math.prod(mu[n, k] + var[n, k] ** 0.5 * eps[k] for k in latents)
+        return expect(product, 2)
     first = np.array([np.mean([moment(n, i) for n in range(5)]) for i in (0, 1)])
-    second = np.array([[np.mean([moment(n, i, j) for n in range(5)]) for j in (0, 1)] for i in (0, 1)])
+    second = np.array([[np.mean([moment(n, i, j) for n in range(5)]) for j in (0, 1)]
+                       for i in (0, 1)])
     symbols = {"N": 5, "mu": mu, "mu_q": first, "sigma": var**0.5, "z": 0}
     holds("12.3", **symbols, Cov=lambda z: second - np.outer(first, first))
 
@@ -75,8 +80,10 @@ def test_eq_12_6_average_elbo_with_the_split():
     log_likelihoods = [log_normal(x, curve(LINE), TAU**2) for x in xs]
     bounds = [integrate(np.exp(q) * (l + PRIOR - q)) for q, l in zip(POSTERIORS, log_likelihoods)]
     reconstruction = [integrate(np.exp(q) * l) for q, l in zip(POSTERIORS, log_likelihoods)]
-    holds("12.6", N=4, n=EXAMPLES, x=EXAMPLES, z=0, L_b=lambda n: bounds[n - 1], I=INFORMATION, KL=kl, q_z=AGGREGATE, p_z=PRIOR,
-          p=lambda n, z: np.exp(reconstruction[n - 1]), E=lambda log_p: log_p)
+    holds("12.6", N=4, n=EXAMPLES, x=EXAMPLES, z=0, L_b=lambda n: bounds[n - 1], I=INFORMATION,
+          KL=kl,
+          q_z=AGGREGATE, p_z=PRIOR, p=lambda n, z: np.exp(reconstruction[n - 1]),
+          E=lambda log_p: log_p)
 
 
 def test_eq_12_7_the_gaussian_part_of_the_marginal_kl():
@@ -103,11 +110,12 @@ Z1, Z2 = np.meshgrid(AXIS, AXIS, indexing="ij")
 
 def log_gaussian(mean, covariance):
     away = np.stack([Z1, Z2], axis=-1) - mean
-    return -0.5 * (np.log(np.linalg.det(2 * np.pi * covariance)) + np.sum(away @ np.linalg.inv(covariance) * away, axis=-1))
+    return -0.5 * (np.log(np.linalg.det(2 * np.pi * covariance))
+                   + np.sum(away @ np.linalg.inv(covariance) * away, axis=-1))
 
 
 def kl_on_grid(p, q):
-    """KL from log densities on the square, or, where they depend on one latent only, on its axis."""
+    """KL from log densities on the square; or on an axis, if they depend on one latent only."""
     step = STEP ** sum(size > 1 for size in np.shape(p))
     return np.sum(np.exp(p) * (p - q)) * step
 
@@ -118,7 +126,8 @@ def log_marginal(log_q, axis):
 
 S = np.array([[0.8, 0.5], [0.5, 1.3]])
 TWO = {"one Gaussian": log_gaussian(np.zeros(2), S),
-       "a mixture": np.logaddexp(log_gaussian([1.0, 0.8], 0.3 * S), log_gaussian([-0.9, -1.0], 0.2 * S)) - np.log(2)}
+       "a mixture": np.logaddexp(log_gaussian([1.0, 0.8], 0.3 * S),
+                                 log_gaussian([-0.9, -1.0], 0.2 * S)) - np.log(2)}
 
 
 @pytest.mark.parametrize("log_q", TWO.values(), ids=TWO)
@@ -127,8 +136,10 @@ def test_eq_12_9_total_correlation(log_q):
     priors = {1: log_normal(AXIS)[:, None], 2: log_normal(AXIS)[None]}
     joint_prior = priors[1] + priors[2]
     densities = {"z": {1: 1, 2: 2}, "q_z": log_q, "p_z": joint_prior}
-    product = page("12.9", 3)(**densities, KL=lambda p, q: kl_on_grid(p, np.log(q)), q=lambda j: np.exp(marginals[j]) + 0 * log_q)
-    holds("12.9", 0, tol=1e-6, **densities, KL=kl_on_grid, q=lambda j: marginals[j], p=lambda j: priors[j], TC=product)
+    product = page("12.9", 3)(**densities, KL=lambda p, q: kl_on_grid(p, np.log(q)),
+                              q=lambda j: np.exp(marginals[j]) + 0 * log_q)
+    holds("12.9", 0, tol=1e-6, **densities, KL=kl_on_grid, q=lambda j: marginals[j],
+          p=lambda j: priors[j], TC=product)
     assert product > 0.1
 
 
@@ -141,7 +152,8 @@ def test_eq_12_10_total_correlation_of_a_gaussian():
 def test_eq_12_11_the_best_prior_is_the_aggregate():
     tries = [AGGREGATE, PRIOR, log_normal(LINE, 0.1, 2.0), aggregate(POSTERIORS[:3]),
              np.log(0.99 * np.exp(AGGREGATE) + 0.01 * np.exp(PRIOR))]
-    symbols = {**SYMBOLS, "KL": lambda q, p: np.array([kl(q, r) for r in p]), "p": tries, "I": INFORMATION}
+    symbols = {**SYMBOLS, "KL": lambda q, p: np.array([kl(q, r) for r in p]), "p": tries,
+               "I": INFORMATION}
     holds("12.11", 0, **symbols)
     costs = np.mean([symbols["KL"](q, tries) for q in POSTERIORS], axis=0)
     holds("12.11", 1, p_z=tries[np.argmin(costs)], q_z=AGGREGATE)
@@ -154,11 +166,14 @@ def test_eq_12_12_the_kl_from_samples_for_any_prior():
     for log_p in priors.values():
         by_quadrature = sum(kl(log_normal(LINE, m, np.exp(v)), log_p(LINE)) for m, v in zip(mu, s))
         eps = np.random.default_rng(0).standard_normal((2, 200_000))
-        each = page("12.12", 1)(s=s[:, None] * np.ones(eps.shape[1]), eps=eps, mu=mu[:, None], sigma=np.exp(s / 2)[:, None],
+        each = page("12.12", 1)(s=s[:, None] * np.ones(eps.shape[1]), eps=eps, mu=mu[:, None],
+                                sigma=np.exp(s / 2)[:, None],
                                 p=lambda z: np.exp(log_p(z).sum(axis=0)), E=lambda values: values)
-        assert abs(each.mean() - by_quadrature) < 4 * each.std() / each.size**0.5  # 4 standard errors
+        # 4 standard errors
+        assert abs(each.mean() - by_quadrature) < 4 * each.std() / each.size**0.5
         exact = page("12.12", 1)(s=s[:1, None], eps=LINE[None], mu=mu[0], sigma=np.exp(s[0] / 2),
-                                 p=lambda z: np.exp(log_p(z[0])), E=lambda values: integrate(normal(LINE) * values))
+                                 p=lambda z: np.exp(log_p(z[0])),
+                                 E=lambda values: integrate(normal(LINE) * values))
         close(exact, kl(log_normal(LINE, mu[0], np.exp(s[0])), log_p(LINE)), 1e-7)
 
 
@@ -166,14 +181,19 @@ def test_eq_12_13_a_gap_that_can_be_seen_at_once():
     holds("12.13", **SYMBOLS)
     narrow = np.array([log_normal(LINE, m, 1e-4) for m in (-1.0, 1.0)])
     mixture = np.logaddexp(*narrow) - np.log(2)
-    symbols = {**SYMBOLS, "N": 2, "x": np.arange(1, 3), "q": lambda z, n: narrow[n - 1], "q_z": mixture}
-    close(page("12.13", 0)(**symbols), page("12.13", 1)(**symbols))  # equal where no two codes can be confused
+    symbols = {**SYMBOLS, "N": 2, "x": np.arange(1, 3), "q": lambda z, n: narrow[n - 1],
+               "q_z": mixture}
+    # equal where no two codes can be confused
+    close(page("12.13", 0)(**symbols), page("12.13", 1)(**symbols))
 
 
 def test_the_two_images_of_the_worked_number():
-    for mu, var, expected in ((0.8, 0.36, [0.511, 0.473, 0.038]), (0.98, 0.0396, [1.614, 0.693, 0.921])):
+    for mu, var, expected in ((0.8, 0.36, [0.511, 0.473, 0.038]),
+                              (0.98, 0.0396, [1.614, 0.693, 0.921])):
         pair = np.array([log_normal(LINE, m, var) for m in (mu, -mu)])
-        symbols = {**SYMBOLS, "N": 2, "x": np.arange(1, 3), "q": lambda z, n: pair[n - 1], "q_z": aggregate(pair)}
+        symbols = {**SYMBOLS, "N": 2, "x": np.arange(1, 3), "q": lambda z, n: pair[n - 1],
+                   "q_z": aggregate(pair)}
         found = [page("12.4", 0)(**symbols), page("12.4", 3)(**symbols), kl(aggregate(pair), PRIOR)]
         close(found, expected, 6e-4)
-        close(page("12.3", 3)(N=2, mu=np.array([[mu], [-mu]]), mu_q=np.zeros(1), sigma=np.full((2, 1), var**0.5)), [[1.0]])
+        close(page("12.3", 3)(N=2, mu=np.array([[mu], [-mu]]), mu_q=np.zeros(1),
+                              sigma=np.full((2, 1), var**0.5)), [[1.0]])

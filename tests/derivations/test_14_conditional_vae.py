@@ -30,14 +30,15 @@ def test_eq_14_1_the_class_is_in_the_prior_and_not_in_the_decoder(c):
 
 
 def check_bound(number, decoder):
-    """The bound against its gap, the KL to the exact posterior by quadrature; the mean of the class is y."""
+    """The gap against the KL to the exact posterior, by quadrature; the class mean is y."""
     for y, mean, var in ((1.2, 0.6, 0.3), (-0.5, 0.2, 0.5)):
         prior, likelihood = log_normal(GRID, y), log_normal(OBSERVED, decoder(GRID, y), TAU**2)
         evidence = np.log(integrate(np.exp(prior + likelihood), GRID))
         q = log_normal(GRID, mean, var)
-        symbols = {"p_x_given_y": np.exp(evidence), "p_x_given_z": np.exp(likelihood), "p_x_given_zy": np.exp(likelihood),
-                   "q_z_given_x": (mean, var), "q_z_given_xy": (mean, var), "p_z_given_y": y,
-                   "KL": lambda q, prior_mean: mv.gaussian_kl(np.array([[q[0]]]), np.log([[q[1]]]), prior_mean)[0],
+        cost = mv.gaussian_kl(np.array([[mean]]), np.log([[var]]), y)[0]
+        symbols = {"p_x_given_y": np.exp(evidence), "p_x_given_z": np.exp(likelihood),
+                   "p_x_given_zy": np.exp(likelihood), "q_z_given_x": "q", "q_z_given_xy": "q",
+                   "p_z_given_y": "p", "KL": lambda q, p: {"qp": cost, "pq": np.nan}[q + p],
                    "E": lambda values: integrate(np.exp(q) * values, GRID)}
         holds(number, **symbols)
         gap = page(number, 0)(**symbols) - page(number, 1)(**symbols)
@@ -60,7 +61,8 @@ def kl_of(mu_sup, n):
 
 @pytest.mark.parametrize("c", [1, 2, 3])
 def test_eq_14_3_gradient_in_the_class_means(c):
-    symbols = {"mu_sup": CLASS_MU, "c": c, "mu": ENCODED, "y": CLASSES, "x": np.arange(1, 7), "KL_x_n": kl_of}
+    symbols = {"mu_sup": CLASS_MU, "c": c, "mu": ENCODED, "y": CLASSES, "x": np.arange(1, 7),
+               "KL_x_n": kl_of}
     holds("14.3", tol=1e-8, **symbols)
     found = gradients(lambda table: mv.gaussian_kl(ENCODED, ENCODED_S, table[LABELS]), CLASS_MU)[0]
     close(found[c - 1], page("14.3", 1)(**symbols), 1e-12)
@@ -68,7 +70,8 @@ def test_eq_14_3_gradient_in_the_class_means(c):
 
 @pytest.mark.parametrize("c", [1, 2, 3])
 def test_eq_14_4_class_means_settle_at_the_mean_of_their_codes(c):
-    settled = np.linalg.lstsq(np.eye(3)[LABELS], ENCODED, rcond=None)[0]  # the quadratic in eq. (8.5), minimised
+    # the quadratic in eq. (8.5), minimised
+    settled = np.linalg.lstsq(np.eye(3)[LABELS], ENCODED, rcond=None)[0]
     holds("14.4", mu_sup=settled, c=c, N=np.bincount(LABELS), mu=ENCODED, y=CLASSES)
 
 
@@ -81,7 +84,8 @@ def test_eq_14_5_class_of_a_code(y):
 
 @pytest.mark.parametrize("distance", [0.5, 2.0, 4.0])
 def test_eq_14_6_two_classes_overlap(distance):
-    right = integrate(np.maximum(0.5 * normal(LINE, distance / 2), 0.5 * normal(LINE, -distance / 2)))
+    right = integrate(np.maximum(0.5 * normal(LINE, distance / 2),
+                                 0.5 * normal(LINE, -distance / 2)))
     noise = np.array([quantile(share) for share in midpoints(0, 1, 100_000)])
     holds("14.6", tol=2e-5, P_right=right, P=np.mean, eps=noise, Delta=distance)
 

@@ -21,10 +21,12 @@ def test_eq_15_1_weights_average_to_the_likelihood():
     holds("15.1", **symbols, p_x=np.exp(evidence))
     z = 0.4 + 0.6**0.5 * rng().standard_normal(100_000)
     w = np.exp(log_normal(z) + log_normal(OBSERVED, curve(z), TAU**2) - log_normal(z, 0.4, 0.6))
-    assert abs(page("15.1", 2)(w=w, E=np.mean) - np.exp(evidence)) < 4 * w.std() / 100_000**0.5  # 4 standard errors
+    error = page("15.1", 2)(w=w, E=np.mean) - np.exp(evidence)
+    assert abs(error) < 4 * w.std() / 100_000**0.5  # 4 standard errors
 
 
-Q, WEIGHT = np.array([0.5, 0.3, 0.2]), np.array([0.2, 1.5, 0.9])  # a code with three values, and the weight of each
+Q = np.array([0.5, 0.3, 0.2])  # for a code with three values
+WEIGHT = np.array([0.2, 1.5, 0.9])  # of each
 
 
 def outcomes(K):
@@ -36,12 +38,14 @@ def outcomes(K):
 def importance_bound(K):
     """L_K, as the page defines it, by enumeration."""
     probability, weights = outcomes(K)
-    return page("15.2", 1)(K=K, w=lambda k: weights[:, k - 1], E=lambda values: probability @ values)
+    return page("15.2", 1)(K=K, w=lambda k: weights[:, k - 1],
+                           E=lambda values: probability @ values)
 
 
 def test_eq_15_2_the_importance_weighted_bound():
     close(importance_bound(1), Q @ np.log(WEIGHT))
-    pairs = [Q[i] * Q[k] * math.log((WEIGHT[i] + WEIGHT[k]) / 2) for i in range(3) for k in range(3)]
+    pairs = [Q[i] * Q[k] * math.log((WEIGHT[i] + WEIGHT[k]) / 2)
+             for i in range(3) for k in range(3)]
     close(importance_bound(2), sum(pairs))
     weights = np.exp(rng().normal(size=(4, 6)))
     by_page = [page("15.2", 1)(K=6, w=row, E=lambda value: value) for row in weights]
@@ -67,13 +71,16 @@ def test_eq_15_5_how_far_below():
 
     def bound(K):
         k = np.arange(K + 1)
-        log_choose = np.array([math.lgamma(K + 1) - math.lgamma(j + 1) - math.lgamma(K - j + 1) for j in k])
+        log_choose = np.array([math.lgamma(K + 1) - math.lgamma(j + 1) - math.lgamma(K - j + 1)
+                               for j in k])
         probability = np.exp(log_choose + k * math.log(share) + (K - k) * math.log(1 - share))
         return probability @ np.log((k * high + (K - k) * low) / K)
 
     def by_page(K, size):
         return page("15.5", 1)(p_x=p, w=0, Var=lambda w: var, K=K, O=lambda power: size * power)
-    rest = [(bound(K) - by_page(K, 0)) / (by_page(K, 1) - by_page(K, 0)) for K in (200, 400, 800)]  # over its order
+    def size_of_the_rest(K):
+        return (bound(K) - by_page(K, 0)) / (by_page(K, 1) - by_page(K, 0))
+    rest = [size_of_the_rest(K) for K in (200, 400, 800)]
     assert 0.05 < abs(rest[0]) < 0.5
     close(rest[1:], rest[0], 5e-3)
     for K in (200, 800):
@@ -90,7 +97,8 @@ def test_eq_15_6_standard_error():
     close(found.standard_error, page("15.6", 1)(n=7, a=a, a_bar=a.mean()))
 
 
-@pytest.mark.parametrize("variance, active", [(0.0101, True), (0.0099, False), (2.0, True), (0.0, False)])
+@pytest.mark.parametrize("variance, active",
+                         [(0.0101, True), (0.0099, False), (2.0, True), (0.0, False)])
 def test_eq_15_7_active_units(variance, active):
     x = np.array([[0.0], [1.0]])
     model = mv.VAE(1, (), 1, dtype=np.float64, rng=rng())
@@ -106,7 +114,8 @@ def test_eq_15_7_active_units(variance, active):
 
 # Probabilistic PCA, on 300 examples with 5 pixels.
 
-DATA = rng().normal(size=(300, 5)) * np.array([3.0, 2.0, 1.0, 0.5, 0.4]) @ np.linalg.qr(rng().normal(size=(5, 5)))[0]
+ROTATION = np.linalg.qr(rng().normal(size=(5, 5)))[0]
+DATA = rng().normal(size=(300, 5)) * np.array([3.0, 2.0, 1.0, 0.5, 0.4]) @ ROTATION
 CENTRE = DATA.mean(axis=0)
 COVARIANCE = (DATA - CENTRE).T @ (DATA - CENTRE) / 300
 EIGENVALUES, AXES = (part[..., ::-1] for part in np.linalg.eigh(COVARIANCE))
@@ -124,7 +133,8 @@ def test_eq_15_8_a_linear_decoder_gives_a_gaussian():
     C = page("15.8", 3)(W=W, sigma_x=sigma_x, I=np.eye(2))
     for x in (np.array([0.4, 1.0]), np.array([-1.0, 0.2])):
         means = b[:, None] + W * LINE
-        integral = integrate(normal(LINE) * normal(x[0], means[0], sigma_x**2) * normal(x[1], means[1], sigma_x**2))
+        given_z = normal(x[0], means[0], sigma_x**2) * normal(x[1], means[1], sigma_x**2)
+        integral = integrate(normal(LINE) * given_z)
         holds("15.8", p_x=integral, x=x, b=b, W=W, C=C, sigma_x=sigma_x, I=np.eye(2))
         model = mv.evaluate.PPCA(b, W, sigma_x**2)
         close(model.log_prob(x[None])[0], np.log(page("15.8", 1)(x=x, b=b, C=C)))
@@ -138,7 +148,8 @@ def test_eq_15_9_log_likelihood_through_the_covariance():
 
 
 def best_weights(sigma_x, R=np.eye(2)):
-    return page("15.10", 1)(U=AXES[:, :2], Lambda=np.diag(EIGENVALUES[:2]), sigma_x=sigma_x, I=np.eye(2), R=R)
+    return page("15.10", 1)(U=AXES[:, :2], Lambda=np.diag(EIGENVALUES[:2]), sigma_x=sigma_x,
+                            I=np.eye(2), R=R)
 
 
 def likelihood(W, variance):
@@ -158,14 +169,17 @@ def test_eq_15_10_and_of_all_weights_these_are_best():
 def test_eq_15_11_the_best_noise_is_the_mean_of_the_discarded():
     best = page("15.11", 1)(D=5, Z=2, lam=EIGENVALUES)
     close(mv.evaluate.ppca(DATA, 2).variance, best)
-    assert all(likelihood(best_weights(best**0.5), best) > likelihood(best_weights((k * best) ** 0.5), k * best)
-               for k in (0.8, 0.99, 1.01, 1.2))
+
+    def with_variance(variance):
+        return likelihood(best_weights(variance**0.5), variance)
+    assert all(with_variance(best) > with_variance(k * best) for k in (0.8, 0.99, 1.01, 1.2))
 
 
 def test_eq_15_12_log_likelihood_at_the_maximum():
     fit, r = mv.evaluate.ppca(DATA, 2), rng()
     candidates = [(fit.W, fit.variance)]
-    candidates += [(fit.W + 0.3 * r.normal(size=(5, 2)), fit.variance * np.exp(0.3 * r.normal())) for _ in range(50)]
+    candidates += [(fit.W + 0.3 * r.normal(size=(5, 2)), fit.variance * np.exp(0.3 * r.normal()))
+                   for _ in range(50)]
     densities = np.array([np.exp(log_densities(W @ W.T + v * np.eye(5))) for W, v in candidates])
     symbols = {"N": 300, "D": 5, "Z": 2, "lam": EIGENVALUES, "sigma_x": fit.variance**0.5}
     holds("15.12", **symbols, x=np.arange(300), p=lambda n: densities[:, n])
@@ -173,14 +187,17 @@ def test_eq_15_12_log_likelihood_at_the_maximum():
 
 
 def test_eq_15_13_posterior_of_a_linear_decoder():
-    W, b, variance = np.array([[0.8, 0.3], [-0.5, 0.9], [0.1, 0.4]]), np.array([0.2, 0.0, -0.1]), 0.3
+    W = np.array([[0.8, 0.3], [-0.5, 0.9], [0.1, 0.4]])
+    b = np.array([0.2, 0.0, -0.1])
+    variance = 0.3
     x = np.array([0.4, 1.0, -0.2])
     axis = np.linspace(-5, 5, 401)
     z = np.stack(np.meshgrid(axis, axis, indexing="ij"), axis=-1)
     log_joint = log_normal(z).sum(axis=-1) + log_normal(x, z @ W.T + b, variance).sum(axis=-1)
     posterior = np.exp(log_joint) / np.sum(np.exp(log_joint)) / (axis[1] - axis[0]) ** 2
     M = page("15.13", 3)(W=W, sigma_x=variance**0.5, I=np.eye(2))
-    holds("15.13", tol=1e-7, p_z_given_x=posterior, z=z, M=M, W=W, x=x, b=b, sigma_x=variance**0.5, I=np.eye(2))
+    holds("15.13", tol=1e-7, p_z_given_x=posterior, z=z, M=M, W=W, x=x, b=b, sigma_x=variance**0.5,
+          I=np.eye(2))
 
 
 @pytest.mark.parametrize("R, tight", [(np.eye(2), True), (np.eye(2)[::-1], True), (TURN, False)])
@@ -194,8 +211,9 @@ def test_eq_15_14_gap_of_the_linear_vae(R, tight):
 
         def log_weight(*eps):
             z = mu + std * np.stack(eps, axis=-1)
+            log_likelihood = log_normal(x, z @ W.T + CENTRE, variance).sum(axis=-1)
             log_q = sum(log_normal(e) for e in eps) - np.log(std).sum()
-            return log_normal(x, z @ W.T + CENTRE, variance).sum(axis=-1) + log_normal(z).sum(axis=-1) - log_q
+            return log_likelihood + log_normal(z).sum(axis=-1) - log_q
         log_p = log_densities(W @ W.T + variance * np.eye(5), x[None])[0]
         holds("15.14", p_x=np.exp(log_p), L_b=expect(log_weight, 2), M=M)
     assert (abs(page("15.14", 1)(M=M)) < 1e-12) == tight
@@ -207,7 +225,8 @@ def linear_unit(lam, variance, beta):
     """The best a, log variance and w for a coordinate of variance lam, by gradient descent."""
     def cost(p):  # of one example on average, as written out above eq. (15.15)
         a, s, w = p
-        return (lam * (1 - w * a) ** 2 + w**2 * np.exp(s)) / (2 * variance) + beta / 2 * (a**2 * lam + np.exp(s) - s - 1)
+        error = lam * (1 - w * a) ** 2 + w**2 * np.exp(s)
+        return error / (2 * variance) + beta / 2 * (a**2 * lam + np.exp(s) - s - 1)
     p = np.array([0.3, -0.5, 0.4])
     for _ in range(3000):
         p = p - 0.03 * numeric(cost, p)
@@ -215,8 +234,9 @@ def linear_unit(lam, variance, beta):
     return p
 
 
-@pytest.mark.parametrize("lam, variance, beta, active", [(2.0, 0.5, 1.0, True), (2.0, 0.5, 3.0, True), (2.0, 1.0, 3.0, False),
-                                                         (0.6, 1.0, 1.0, False)])
+@pytest.mark.parametrize("lam, variance, beta, active",
+                         [(2.0, 0.5, 1.0, True), (2.0, 0.5, 3.0, True),
+                          (2.0, 1.0, 3.0, False), (0.6, 1.0, 1.0, False)])
 def test_eq_15_15_a_unit_lives_if_its_eigenvalue_is_large_enough(lam, variance, beta, active):
     a, s, w = linear_unit(lam, variance, beta)
     symbols = {"lam": lam, "beta": beta, "sigma_x": variance**0.5, "w": w}
@@ -232,13 +252,14 @@ def test_eq_15_16_what_a_living_unit_costs():
     for lam, variance, beta in ((2.0, 0.5, 3.0), (1.5, 0.4, 1.0)):
         a, s, _ = linear_unit(lam, variance, beta)
         cost = 0.5 * (a**2 * lam + np.exp(s) - s - 1)
-        holds("15.16", tol=1e-7, KL=cost, sigma=np.exp(s / 2), mu=a, Var=lambda a: a**2 * lam, lam=lam, beta=beta,
-              sigma_x=variance**0.5)
+        holds("15.16", tol=1e-7, KL=cost, sigma=np.exp(s / 2), mu=a, Var=lambda a: a**2 * lam,
+              lam=lam, beta=beta, sigma_x=variance**0.5)
 
 
 def test_eq_15_17_beta_is_a_decoder_variance():
     variance, beta = 0.3, 4.0
-    symbols = {"x": PIXELS, "x_hat": MEAN, "sigma_x": variance**0.5, "beta": beta, "KL": mv.gaussian_kl(MU, LOGVAR)}
+    symbols = {"x": PIXELS, "x_hat": MEAN, "sigma_x": variance**0.5, "beta": beta,
+               "KL": mv.gaussian_kl(MU, LOGVAR)}
     holds("15.17", **symbols)
 
     def without_constant(variance):
@@ -266,9 +287,11 @@ def test_eq_15_19_the_variance_of_the_weights(ratio):
     sigma_0, evidence = 0.7, 0.3
     sigma = sigma_0 * ratio**0.5
     z = np.linspace(-60, 60, 200_001)
-    log_ratio = log_normal(z, 0, sigma_0**2) - log_normal(z, 0, sigma**2)  # of posterior and q: w / p(x)
+    # of posterior and q, which is w / p(x)
+    log_ratio = log_normal(z, 0, sigma_0**2) - log_normal(z, 0, sigma**2)
     variance = integrate(np.exp(2 * log_ratio + log_normal(z, 0, sigma**2)), z) - 1
-    holds("15.19", tol=1e-8, w=0, Var=lambda w: variance * evidence**2, p_x=evidence, sigma=sigma, sigma_0=sigma_0)
+    holds("15.19", tol=1e-8, w=0, Var=lambda w: variance * evidence**2, p_x=evidence, sigma=sigma,
+          sigma_0=sigma_0)
     with pytest.raises(AssertionError, match="15.19"):
         holds("15.19", 1, sigma=(0.49 * sigma_0**2) ** 0.5, sigma_0=sigma_0)
     holds("15.19", 1, sigma=(0.51 * sigma_0**2) ** 0.5, sigma_0=sigma_0)
@@ -278,7 +301,8 @@ def test_eq_15_19_the_variance_of_the_weights(ratio):
 def test_eq_15_20_the_gap_as_a_mean_without_negative_terms(K):
     probability, weights = outcomes(K)
     v = weights.mean(axis=1) / (Q @ WEIGHT)
-    holds("15.20", p_x=Q @ WEIGHT, L=importance_bound, K=K, v=v, E=lambda values: probability @ values)
+    holds("15.20", p_x=Q @ WEIGHT, L=importance_bound, K=K, v=v,
+          E=lambda values: probability @ values)
     assert np.all(page("15.20", 1)(v=v, E=lambda values: values) >= 0)
 
 
@@ -295,14 +319,26 @@ def rate_and_error(eigenvalues, variance, beta):
 def test_eq_15_21_rate_and_error_of_linear_units():
     eigenvalues, variance, beta = np.array([2.0, 1.5, 0.6]), 0.5, 2.0
     rate, error = rate_and_error(eigenvalues, variance, beta)
-    holds("15.21", tol=1e-6, rate=rate, lam=eigenvalues, t=beta * variance, x=np.zeros(1), x_hat=np.zeros(1),
-          E=lambda norm: norm + error)
+    holds("15.21", tol=1e-6, rate=rate, lam=eigenvalues, t=beta * variance, x=np.zeros(1),
+          x_hat=np.zeros(1), E=lambda norm: norm + error)
 
 
 @pytest.mark.parametrize("beta", [1.0, 2.0])
 def test_eq_15_22_beta_is_the_slope(beta):
-    eigenvalues, variance, h = np.array([2.0, 1.5, 0.6]), 0.5, 1e-4
-    low, high = ([page("15.21", 1)(lam=eigenvalues, t=t),
-                  page("15.21", 3)(lam=eigenvalues, t=t) / (2 * variance)] for t in (beta * variance * np.array([1 - h, 1 + h])))
-    holds("15.22", tol=1e-6, d=1, rate=high[0] - low[0], distortion=high[1] - low[1], t=beta * variance,
+    variance = 0.5
+    t = beta * variance
+
+    def rate_and_distortion(t):
+        symbols = {"lam": np.array([2.0, 1.5, 0.6]), "t": t}
+        return page("15.21", 1)(**symbols), page("15.21", 3)(**symbols) / (2 * variance)
+    low, high = rate_and_distortion(t * (1 - 1e-4)), rate_and_distortion(t * (1 + 1e-4))
+    holds("15.22", tol=1e-6, d=1, rate=high[0] - low[0], distortion=high[1] - low[1], t=t,
           sigma_x=variance**0.5, beta=beta)
+
+
+def test_the_worked_numbers():
+    symbols = {"lam": 0.5, "beta": 2, "sigma_x": 0.05**0.5}
+    close(page("15.15", 3)(**symbols), 0.4)
+    close([page("15.16", side)(**symbols) for side in (1, 3, 5)], [0.805, 0.2, 0.8], 5e-4)
+    close(page("15.14", 1)(M=np.array([[2.0, 1.0], [1.0, 2.0]])), 0.144, 5e-4)
+    close(page("15.19", 1)(sigma=2, sigma_0=1), 0.512, 5e-4)

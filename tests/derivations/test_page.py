@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import page as reader
-from page import Unreadable, formula, holds, page, statements
+from page import Average, Unreadable, formula, holds, page, statements
 
 A = np.array([[1.0, 2.0], [3.0, 5.0]])
 U = np.array([0.5, -1.5])
@@ -63,6 +63,11 @@ def test_arithmetic(tex, symbols, expected):
     ("\\sigma^2(0)", {"sigma": lambda t: t + 3}, 9),
     ("f''(x)", {"f_second": np.exp, "x": 0}, 1),
     ("\\mathrm{KL}", {"KL": lambda a: 2 * a, "a": 3}, 6),
+    ("\\mathrm{KL}(p\\Vert q)", {"KL_p_vs_q": 6}, 6),
+    ("w_k(z)x_k", {"w_z": U, "x": V, "k": 2}, -6),
+    ("f_c(x)f(x)", {"f": lambda x: 2 * x, "f_c": lambda x: 3, "x": 5}, 30),
+    ("\\mathbb E\\lVert Au\\rVert^2", {"A": A, "E": Average("u", np.eye(2), [0.5, 0.5])}, 19.5),
+    ("\\lbrace x:\\ f(x)\\gt 10\\rbrace", {"f": np.square, "x": V}, [0, 1]),
     ("\\mathrm{KL}(\\mathcal N(\\mu,1)\\Vert q)", {"KL": lambda p, q: p.mean + q, "mu": 1, "q": 2}, 3),
 ])
 def test_names_subscripts_and_functions(tex, symbols, expected):
@@ -90,6 +95,8 @@ def test_names_subscripts_and_functions(tex, symbols, expected):
     ("\\frac{\\partial L}{\\partial a}", {"dL_da": 7}, 7),
     ("\\frac{\\partial}{\\partial a^c}L(x)", {"L_x": lambda a_sup: a_sup[1] ** 3, "a_sup": V, "c": 2}, 48),
     ("\\frac{\\partial}{\\partial a}(ba^2)+1", {"a": 3, "b": 2}, 13),
+    ("\\sum_j\\frac{\\partial L}{\\partial y_j}\\frac{\\partial y_j}{\\partial x_i}",
+     {"y": U, "dL_dy": V, "dy_dx": A, "i": 2}, V @ A[:, 1]),
     ("\\nabla f(x)\\cdot v", {"f": lambda x: x @ x, "x": U, "v": V}, -10),
     ("\\nabla_\\theta L", {"L": lambda theta: theta @ theta, "theta": U}, 2 * U),
 ])
