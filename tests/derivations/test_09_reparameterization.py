@@ -106,7 +106,10 @@ def test_eq_9_7_the_scores():
           q=lambda mu, s: normal(z, mu, np.exp(s)))
 
 
-@pytest.mark.parametrize("mu, s", MUS := [(0.7, 0.5), (1.0, 1.0), (-2.0, 0.3)])
+MUS = [(0.7, 0.5), (1.0, 1.0), (-2.0, 0.3)]  # means and standard deviations
+
+
+@pytest.mark.parametrize("mu, s", MUS)
 def test_eq_9_8_pathwise_variance(mu, s):
     holds("9.8", z=mu + s * NODES, sigma=s, Var=variance)
 

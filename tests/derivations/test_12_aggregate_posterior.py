@@ -59,7 +59,7 @@ def test_eq_12_3_mean_and_covariance():
 
 
 def test_eq_12_4_the_exact_split():
-    holds("12.4", **SYMBOLS, I=INFORMATION)
+    holds("12.4", **SYMBOLS, I_nz=INFORMATION)
     close(page("12.4", 0)(**SYMBOLS), mv.gaussian_kl(Q_MU[:, None], Q_LOGVAR[:, None]).mean())
     # I by another route: the entropy of the mixture less the mean entropy of its parts
     entropies = 0.5 * (np.log(2 * np.pi) + 1 + Q_LOGVAR)
@@ -72,7 +72,7 @@ def test_eq_12_5_information_is_at_most_log_n():
     known = np.mean([kl(q, together) for q in apart])
     close(known, page("12.5", 2)(N=4))  # reached when no two codes can be confused
     for information in (INFORMATION, known - 1e-12):
-        holds("12.5", I=information, N=4)
+        holds("12.5", I_nz=information, N=4)
 
 
 def test_eq_12_6_average_elbo_with_the_split():
@@ -80,7 +80,7 @@ def test_eq_12_6_average_elbo_with_the_split():
     log_likelihoods = [log_normal(x, curve(LINE), TAU**2) for x in xs]
     bounds = [integrate(np.exp(q) * (l + PRIOR - q)) for q, l in zip(POSTERIORS, log_likelihoods)]
     reconstruction = [integrate(np.exp(q) * l) for q, l in zip(POSTERIORS, log_likelihoods)]
-    holds("12.6", N=4, n=EXAMPLES, x=EXAMPLES, z=0, L_b=lambda n: bounds[n - 1], I=INFORMATION,
+    holds("12.6", N=4, n=EXAMPLES, x=EXAMPLES, z=0, L_b=lambda n: bounds[n - 1], I_nz=INFORMATION,
           KL=kl,
           q_z=AGGREGATE, p_z=PRIOR, p=lambda n, z: np.exp(reconstruction[n - 1]),
           E=lambda log_p: log_p)
@@ -153,7 +153,7 @@ def test_eq_12_11_the_best_prior_is_the_aggregate():
     tries = [AGGREGATE, PRIOR, log_normal(LINE, 0.1, 2.0), aggregate(POSTERIORS[:3]),
              np.log(0.99 * np.exp(AGGREGATE) + 0.01 * np.exp(PRIOR))]
     symbols = {**SYMBOLS, "KL": lambda q, p: np.array([kl(q, r) for r in p]), "p": tries,
-               "I": INFORMATION}
+               "I_nz": INFORMATION}
     holds("12.11", 0, **symbols)
     costs = np.mean([symbols["KL"](q, tries) for q in POSTERIORS], axis=0)
     holds("12.11", 1, p_z=tries[np.argmin(costs)], q_z=AGGREGATE)

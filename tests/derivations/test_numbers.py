@@ -26,8 +26,8 @@ def sums(text):
     """(formula, left side, relation, right side) of each pair of sides in figures."""
     found = []
     for tex in INLINE.findall(re.sub(r"`[^`\n]*`", "", text)):
-        for statement in re.split(r"\\qquad|\\quad|,\\ |\\text\{[^}]*\}", tex):
-            parts = re.split(r"(=|\\approx)", statement)
+        for statement in re.split(r"\\qquad|\\quad|\\text\{[^}]*\}", tex):
+            parts = [part.strip(" ,") for part in re.split(r"(=|\\approx)", statement)]
             for left, relation, right in zip(parts[::2], parts[1::2], parts[2::2]):
                 if in_figures(left) and in_figures(right):
                     found.append((tex, left, relation, right))
@@ -38,7 +38,7 @@ def comes_out(left, relation, right):
     a, b = formula(left)(), formula(right)()
     tolerance = 1e-12 * max(1, abs(b))
     if relation == r"\approx":
-        decimals = right.partition(".")[2].strip()
+        decimals = right.partition(".")[2]
         tolerance += 0.5 * 10.0 ** -len(decimals)
     return abs(a - b) <= tolerance
 
