@@ -14,7 +14,7 @@ statements. The signs = \le \lt \ge \gt \to \approx \longrightarrow part the sid
 **Names.** A symbol is given by its LaTeX name: \mu is mu. Besides, \lambda is lam, \varepsilon eps,
 \hat x x_hat, \bar x x_bar, x' x_prime, f'' f_second, f''' f_third, x_+ x_plus, \text{path} path.
 
-**Subscripts.** x_i is given as x_i; or it is entry i of x, counted from 1 (x may also be a dict or
+**Subscripts.** x_i is given as x_i (x_i=lambda i: ... if i is bound by a sum); or it is entry i of x, counted from 1 (x may also be a dict or
 a function of the index). A single i, j, k, m or n without a value is left out, for the whole array.
 An upper index, as in \mu^c, is looked up in mu_sup, if that is given.
 
@@ -59,8 +59,12 @@ ENDING = {"+", "-"} | PRODUCTS | RELATIONS | SEPARATORS | PARTING | set(OPENING.
 INDICES = set("ijkmn")  # subscripts that may be left out
 LINE = np.linspace(-16, 16, 32001)  # for integrals without bounds
 NAMES = {r"\lambda": "lam", r"\varepsilon": "eps", "+": "plus", "-": "minus"}
+UNSPOKEN = {"{", "}", ")", "^", r"\mathrm", r"\mathcal", r"\mathbb"} | SEPARATORS
 PRIMES = {1: "_prime", 2: "_second", 3: "_third"}
 NAME_BEFORE = re.compile(r"(\\(hat|bar) )?(\S|\\\w+|\\math\w+ \{( \w)+ \})( ')*$")
+
+
+INVERSE = ["^", "{", "-", "1", "}", "("]  # F^{-1}(x), the inverse of a function
 
 
 class Unreadable(ValueError):
@@ -100,8 +104,6 @@ def sig(x):
     return 1 / (1 + np.exp(-x))
 
 
-normal_quantile = np.vectorize(NormalDist().inv_cdf)
-
 FUNCTIONS = {
     r"\log": np.log, r"\exp": np.exp, r"\sin": np.sin, r"\cos": np.cos, r"\tanh": np.tanh,
     "sig": sig, "softplus": lambda x: np.log1p(np.exp(x)), "expm1": np.expm1,
@@ -109,6 +111,7 @@ FUNCTIONS = {
     r"\det": np.linalg.det, "tr": np.trace, "diag": np.diag,
     r"\varphi": lambda x: density(x, 0, 1), r"\Phi": np.vectorize(NormalDist().cdf),
 }
+INVERSES = {"Phi_inverse": np.vectorize(NormalDist().inv_cdf)}
 
 
 # Finding an equation, and parting it.
@@ -481,19 +484,16 @@ class Reader:
 
     def partial(self, above, below):
         r"""\frac{\partial f}{\partial x}, or \frac{\partial}{\partial x} of what follows."""
-        if "^" in below:  # \mu^c: the derivative in mu_sup, and of it the entry c
-            at = below.index("^")
-            key, index = spelled(below[:at]) + "_sup", [below[at + 1:]]
-        else:
-            key, index = symbol(below)
         body = self.part(above) if above else self.run()
-        if is_symbol(above):
-            function, first = symbol(above)
-            given = f"d{function}_d{key}"
-            if given in self.symbols:
-                return lambda env: entry(env[given], first + index, env)
-        name = key if key in self.symbols else spelled(below)
-        return lambda env: entry(derivative(body, name, env), index, env)
+        for key, index in readings(below):
+            if is_symbol(above):
+                function, first = symbol(above)
+                given = f"d{function}_d{key}"
+                if given in self.symbols:
+                    return lambda env: entry(env[given], first + index, env)
+            if key in self.symbols:
+                return lambda env: entry(derivative(body, key, env), index, env)
+        raise Unreadable(f"the derivative in {spelled(below)} needs its value")
 
     def root(self):
         self.take()
@@ -608,9 +608,9 @@ class Reader:
         if tokens[0] == r"\mathcal" and tokens[2] == "N":
             return self.applied(lambda env: normal)
         built_in = FUNCTIONS.get(tokens[0], FUNCTIONS.get(key))
-        if tokens == [r"\Phi"] and self.tokens[self.at:self.at + 5] == ["^", "{", "-", "1", "}"]:
-            self.at += 5
-            built_in = normal_quantile
+        if self.tokens[self.at:self.at + len(INVERSE)] == INVERSE and self.inverse(key):
+            self.at += len(INVERSE) - 1
+            return self.applied(lambda env: self.inverse(key))
         if built_in and function not in self.symbols:
             return self.applied(lambda env: built_in, sharp=True)
         if tokens[0] == r"\mathbb" and function not in self.symbols:
@@ -626,6 +626,13 @@ class Reader:
         if self.at == start:
             raise Unreadable(f"{self.peek()} cannot be read")
         return lambda env: lookup(tokens, env)
+
+    def inverse(self, key):
+        """The inverse of a function, if the name before it is one."""
+        found = {**INVERSES, **self.symbols}.get(key + "_inverse")
+        if found is None and (callable(self.symbols.get(key)) or "\\" + key in FUNCTIONS):
+            raise Unreadable(f"the inverse of {key} was not given, as {key}_inverse")
+        return found
 
     def spelling(self):
         """The tokens of a name with its accents, primes and subscript."""
@@ -721,7 +728,9 @@ def spelled(tokens):
             out += "_given_" if token == r"\mid" else "_vs_"
         elif token in ("_", "'"):
             out += "_" if token == "_" else "'"
-        elif token not in {"{", "}", r"\mathrm", r"\mathcal", r"\mathbb"} | SEPARATORS:
+        elif token == "(":
+            out += "_"
+        elif token not in UNSPOKEN:
             if token.startswith(r"\text"):
                 token = token[6:-1].replace(" ", "_")
             out += NAMES.get(token, token.lstrip("\\")) + accent
@@ -745,20 +754,29 @@ def symbol(tokens):
     return spelled(tokens[:at] + after), pieces
 
 
+def readings(tokens):
+    """What a name may be: mu_{p,j} is mu_p_j, or entry j of mu_p, or entry p, j of mu."""
+    if "^" in tokens:  # \mu^c, in a derivative, is entry c of mu_sup
+        at = tokens.index("^")
+        yield spelled(tokens[:at]) + "_sup", [tokens[at + 1:]]
+        return
+    key, pieces = symbol(tokens)
+    for n in range(len(pieces), -1, -1):
+        yield "_".join([key, *[spelled(p) for p in pieces[:n]]]), pieces[n:]
+
+
 def lookup(tokens, env):
     """The value of a name: as it is spelled, or an entry of an array, or the whole array."""
     name = spelled(tokens)
     if name in env:
         return known(env[name], env)
-    key, pieces = symbol(tokens)
-    if not pieces and tokens == [r"\pi"]:
+    if tokens == [r"\pi"]:
         return np.pi
-    if not pieces and tokens == ["e"]:
+    if tokens == ["e"]:
         return np.e
-    for n in range(len(pieces) - 1, -1, -1):  # mu_{p,j} is entry j of mu_p, if that is given
-        base = "_".join([key, *["".join(spelled(p)) for p in pieces[:n]]])
+    for base, rest in readings(tokens):
         if base in env:
-            return entry(env[base], pieces[n:], env)
+            return entry(env[base], rest, env)
     raise Unreadable(f"no value was given for {name}")
 
 
@@ -825,16 +843,15 @@ def length(index, used, env):
 def sizes(index, pieces, before, env):
     """The lengths of the array whose name ends `before`, along the axes that carry the index."""
     base = NAME_BEFORE.search(" ".join(before))[0].split()
-    found = set()
-    for n in range(len(pieces)):
-        name = "_".join([spelled(base), *[spelled(p) for p in pieces[:n]]])
+    below = [token for piece in pieces for token in [",", *piece]][1:]
+    for name, rest in readings([*base, "_", "{", *below, "}"]):
         x = env.get(name)
-        axes = [k for k, p in enumerate(pieces[n:]) if p == [index]]
+        axes = [k for k, p in enumerate(rest) if p == [index]]
         if isinstance(x, dict):
-            found |= {len(x)} if axes else set()
-        elif x is not None and not callable(x):
-            found |= {np.shape(x)[k] for k in axes}
-    return found
+            return {len(x)} if axes else set()
+        if x is not None:
+            return set() if callable(x) else {np.shape(x)[k] for k in axes}
+    return set()
 
 
 if __name__ == "__main__":
