@@ -102,6 +102,9 @@ def test_eq_13_5_what_ties_pixels_together():
     by_page = page("13.5", 1)(**pixels, z=0, Cov=covariance, E=lambda x, z: means[x])
     close(page("13.5", 0)(**pixels, Cov=lambda a, b: of_pixels), by_page)
     assert abs(by_page) > 0.01
+    holds("13.5", 1, i=1, k=2)
+    own_variance = covariance(lit[:, 0], lit[:, 0]) + share @ (lit[:, 0] * (1 - lit[:, 0]))
+    assert own_variance > covariance(lit[:, 0], lit[:, 0]) + 0.01  # for i = k it does not hold
 
 
 def test_the_worked_numbers():
