@@ -108,16 +108,17 @@ def remainder(h, wrong=0.0):
     return abs(scalar(AT + h * V) - scalar(AT) - h * (slopes(AT) + wrong) @ V)
 
 
-CURVED = np.array([[3.0, 1.0], [1.0, 2.0]])  # second derivatives of a cubic at 0, with gradient (1, 2)
+GRADIENT = np.array([1.0, 2.0])  # of a cubic at 0
+CURVED = np.array([[3.0, 1.0], [1.0, 2.0]])  # its second derivatives there
 
 
 def cubic_of_two(x):
-    return np.array([1.0, 2.0]) @ x + 0.5 * x @ CURVED @ x + x[0] ** 3
+    return 7.0 + GRADIENT @ x + 0.5 * x @ CURVED @ x + x[0] ** 3
 
 
 def test_eq_1_9_taylor_remainder_falls_with_slope_2():
-    holds("1.9", R=lambda h: abs(cubic_of_two(h * V) - h * np.array([1.0, 2.0]) @ V), f=cubic_of_two, h=0.5, x=np.zeros(2),
-          v=V, g=np.array([1.0, 2.0]), H=CURVED, O=lambda h_cubed: V[0] ** 3 * h_cubed)
+    holds("1.9", R=lambda h: abs(cubic_of_two(h * V) - 7.0 - h * GRADIENT @ V), f=cubic_of_two, h=0.5,
+          x=np.zeros(2), v=V, g=GRADIENT, H=CURVED, O=lambda h_cubed: V[0] ** 3 * h_cubed)
     close(np.log2(remainder(1e-3) / remainder(5e-4)), 2, 1e-2)
     assert taylor_test(lambda x: np.sum(np.exp(x) * np.tanh(x)), AT, rng=rng()).ok
 

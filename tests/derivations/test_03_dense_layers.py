@@ -45,6 +45,8 @@ def test_eq_3_3_dense_gradient_of_the_bias():
 
 def small_network():
     net = mv.MLP((3, 4, 2), "tanh", np.float64, rng())
+    for p in net.parameters():
+        p.data += 0.1  # so that no bias is 0
     W, b = ({k + 1: p.data for k, p in enumerate(net.parameters()[i::2])} for i in (0, 1))
     first = net.layers[0](X).data
     u = {1: first, 2: net.layers[1](np.tanh(first)).data}
@@ -91,7 +93,7 @@ def test_eq_3_8_glorot():
     shape = {"n_in": 400, "n_out": 200}
     a = page("3.8", 3)(**shape)
     w = np.linspace(-a, a, 100001)
-    holds("3.8", Var_W=integrate(w**2 / (2 * a), w), a=a, **shape)
+    holds("3.8", Var_W=integrate(w**2 / (2 * a), w), a=abs(a), **shape)
     holds("3.8", 0, Var_W=1 / np.mean([400, 200]), **shape)  # the two factors n Var(W) average to 1
     W = mv.Dense(400, 200, "tanh", np.float64, rng()).weight.data
     holds("3.8", 0, Var_W=W.var(), **shape, tol=5 * (2 / W.size) ** 0.5 * 2 / 600)  # 5 standard errors

@@ -94,7 +94,8 @@ def test_eq_5_8_two_images_cross_fade():
 def test_eq_5_9_larger_codes_are_smaller_noise():
     def decoder(z):
         return np.stack([np.tanh(z + 0.3), np.sin(z)], axis=-1)
-    symbols = {"E": mean, "x": np.array([0.8, -0.1]), "mu": 0.5, "eps": NODES, "x_hat": decoder}
+    noise = np.exp(NODES) - 2  # not symmetric, so that no sign is lost
+    symbols = {"E": mean, "x": np.array([0.8, -0.1]), "mu": 0.5, "eps": noise, "x_hat": decoder}
     holds("5.9", sigma=0.9, c=7.0, x_hat_c=lambda z: decoder(z / 7.0), **symbols)
     right = [page("5.9", 1)(sigma=0.9, c=c, **symbols) for c in (1.0, 7.0)]
     assert right[1] < right[0]
@@ -136,5 +137,6 @@ def test_eq_5_11_learned_noise_falls_like_one_over_time():
 
 def test_eq_5_12_worked_number():
     holds("5.12", tol=5e-6)
-    close(page("5.12", 0)(), NormalDist(1, 1).pdf(0.5) / (NormalDist(1, 1).pdf(0.5) + NormalDist(-1, 1).pdf(0.5)))
+    near, far = NormalDist(1, 2).pdf(0.5), NormalDist(-1, 2).pdf(0.5)
+    close(page("5.12", 0)(), near / (near + far))
     close(page("5.8", 2)(z=0.5, sigma=0.5), 0.982, 5e-4)  # as the page says
