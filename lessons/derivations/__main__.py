@@ -1,7 +1,7 @@
 """python -m lessons.derivations: what the derivations say about the tree, made from the tree.
 
   python -m lessons.derivations           say whether the pages are up to date
-  python -m lessons.derivations --write   renew the table in README.md and each chapter's lesson line
+  python -m lessons.derivations --write   renew README.md's table and the chapters' lesson lines
 
 The table tells for each equation which source uses it, which tests check it and which lessons show
 it. It is read off the citations, eq. (8.4), and off the names of the tests, test_eq_8_4_...
@@ -36,7 +36,7 @@ def cited(text):
 
 
 def places(source):
-    """{number: where it is cited}, as function, Class or Class.method; '' for the top of the file."""
+    """{number: where it is cited}, as function, Class or Class.method; '' for the top."""
     scopes = [node for node in ast.walk(ast.parse(source))
               if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
     scopes.sort(key=lambda node: node.lineno)
@@ -75,7 +75,7 @@ def read(folder, pattern):
 
 
 def tree():
-    """The texts that the pages speak of: chapters, sources, tests, lessons, and the list in words."""
+    """The texts that the pages speak of."""
     tests = read("tests", "**/*.py")
     tests = {name: text for name, text in tests.items() if not name.endswith("test_links.py")}
     return {
@@ -133,7 +133,7 @@ def with_lessons(text, lessons):
 
 
 def refreshed(pages, tree):
-    """{file: text} of README.md and the chapters, with their generated parts as the tree has them."""
+    """{file: text} of all pages, with their generated parts as the tree has them."""
     fresh = {name: with_lessons(text, tree["lessons"]) for name, text in pages.items()}
     made = table(tree)
     fresh["README.md"] = TABLE.sub(lambda m: made, fresh["README.md"])
@@ -152,7 +152,8 @@ def main():
             (HERE / name).write_text(text, encoding="utf-8", newline="\n")
         print("renewed: " + ", ".join(stale) if stale else "all pages were up to date")
     elif stale:
-        raise SystemExit(f"out of date: {', '.join(stale)}; run python -m lessons.derivations --write")
+        command = "python -m lessons.derivations --write"
+        raise SystemExit(f"out of date: {', '.join(stale)}; run {command}")
     else:
         print("all pages are up to date")
 

@@ -44,7 +44,8 @@ def test_eq_8_4_kl_of_independent_latents():
     for mu, s, sigma in zip(MU, LOGVAR, STD):
         holds("8.4", KL=by_quadrature(mu, s, np.zeros(3)), Z=3, mu=mu, sigma=sigma)
         holds("8.4", KL=mv.gaussian_kl(mu[None], s[None])[0], Z=3, mu=mu, sigma=sigma, tol=1e-14)
-    z = MU[0] + STD[0] * rng().standard_normal((100_000, 3))  # and in all dimensions at once, by sampling
+    # and in all dimensions at once, by sampling
+    z = MU[0] + STD[0] * rng().standard_normal((100_000, 3))
     log_ratio = np.sum(log_normal(z, MU[0], STD[0] ** 2) - log_normal(z), axis=1)
     error = log_ratio.mean() - page("8.4", 1)(Z=3, mu=MU[0], sigma=STD[0])
     assert abs(error) < 4 * log_ratio.std() / 100_000**0.5  # 4 standard errors
@@ -53,20 +54,22 @@ def test_eq_8_4_kl_of_independent_latents():
 def test_eq_8_5_kl_from_a_prior_with_another_mean():
     for mu, s, sigma in zip(MU, LOGVAR, STD):
         holds("8.5", KL=by_quadrature(mu, s, PRIOR), mu=mu, sigma=sigma, mu_p=PRIOR)
-        holds("8.5", KL=mv.gaussian_kl(mu[None], s[None], PRIOR)[0], mu=mu, sigma=sigma, mu_p=PRIOR, tol=1e-14)
+        holds("8.5", KL=mv.gaussian_kl(mu[None], s[None], PRIOR)[0], mu=mu, sigma=sigma,
+              mu_p=PRIOR, tol=1e-14)
 
 
 INPUTS = {"mu": MU[0], "s": LOGVAR[0], "mu_p": PRIOR}
 
 
 def kl_gradient(number, name, **more):
-    """A gradient on the page against the difference quotient of the KL by quadrature, and against minivae's rule."""
+    """A gradient on the page against difference quotients, and against minivae's rule."""
     def plain(mu, s, mu_p):
         return by_quadrature(mu, s, mu_p)
     holds(number, KL=plain, **INPUTS, **more, tol=1e-7)
     exact = gradients(mv.gaussian_kl, *(v[None] for v in INPUTS.values()))
     given = {f"dKL_d{key}": grad[0] for key, grad in zip(INPUTS, exact)}
-    holds(number, dKL_dmu=given["dKL_dmu"], dKL_ds=given["dKL_ds"], dKL_dmu_p=given["dKL_dmu_p"], **INPUTS, **more, tol=1e-13)
+    holds(number, dKL_dmu=given["dKL_dmu"], dKL_ds=given["dKL_ds"], dKL_dmu_p=given["dKL_dmu_p"],
+          **INPUTS, **more, tol=1e-13)
 
 
 @pytest.mark.parametrize("j", [1, 2, 3])
@@ -93,7 +96,8 @@ def test_eq_8_9_close_to_the_prior(s):
     assert abs(page("8.9", 1)(s=s) - exact) <= 2e-9 * abs(s)
     single = mv.gaussian_kl(np.zeros((1, 1), np.float32), np.full((1, 1), s, np.float32))[0]
     assert single >= 0 and abs(single - exact / 2) <= 1e-7 * abs(s)
-    assert np.exp(np.float32(-1e-4)) - np.float32(1) - np.float32(-1e-4) < 0  # what the plain formula gives
+    # what the plain formula gives
+    assert np.exp(np.float32(-1e-4)) - np.float32(1) - np.float32(-1e-4) < 0
 
 
 def test_eq_8_10_the_two_parts():
@@ -200,7 +204,8 @@ def test_eq_8_19_which_way_round(sigma):
     holds("8.19", KL=between, sigma=sigma)
     if sigma == 2:
         wide, narrow = Normal(0, 4.0), Normal(0, 1.0)
-        close([between(wide, narrow), between(narrow, wide)], [0.807, 0.318], 5e-4)  # as the page says
+        # as the page says
+        close([between(wide, narrow), between(narrow, wide)], [0.807, 0.318], 5e-4)
 
 
 def test_eq_8_20_worked_number():
