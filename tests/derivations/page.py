@@ -255,8 +255,8 @@ def called(function, arguments, env):
     if not isinstance(function, Average):
         return function(*[a(env) for a in arguments])
     argument, = arguments
-    return sum(w * argument({**env, function.name: v}) for v,
-               w in zip(function.values, function.weights))
+    values = [argument({**env, function.name: v}) for v in function.values]
+    return np.tensordot(function.weights, values, axes=1)
 
 
 def by_name(function, env):

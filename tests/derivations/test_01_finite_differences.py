@@ -140,7 +140,7 @@ def test_eq_1_10_a_wrong_gradient_has_slope_1():
 def test_eq_1_11_the_error_of_one_entry():
     analytic, by_steps = np.array([2.0, 0.1, 0.0]), np.array([2.5, 0.0, 0.05])
     for i, by_hand in ((1, 0.5 / 2.5), (2, 0.1 / 2.5), (3, 0.05 / 2.5)):
-        holds("1.11", i=i, err=np.array([0.2, 0.04, 0.02]), a=analytic, n=by_steps)
+        holds("1.11", i=i, d=np.array([0.2, 0.04, 0.02]), a=analytic, n=by_steps)
         close(page("1.11", 1)(i=i, a=analytic, n=by_steps), by_hand)
     # a alone may be the largest
     close(page("1.11", 1)(i=1, a=np.array([-4.0]), n=np.array([-2.0])), 0.5)

@@ -214,3 +214,24 @@ def test_eq_3_17_worked_number():
     x = rng().normal(size=(500, 300))
     shrunk = np.maximum(x @ rng().normal(0, 0.01, (300, 300)), 0)
     close(np.mean(shrunk**2) / np.mean(x**2) / page("3.17", 0)(), 1, 0.1)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 0.9])
+def test_eq_3_18_how_large_a_step_may_be(gamma):
+    lam = 7.0
+
+    def distance(lr):
+        p = mv.Tensor([1.0], requires_grad=True)
+        optimizer = mv.SGD([p], lr=lr, momentum=gamma)
+        for _ in range(600):
+            p.grad = lam * p.data
+            optimizer.step()
+        return abs(p.data[0])
+    limit = page("3.18", 2)(gamma=gamma, lam=lam)
+    for share in (0.02, 0.98):
+        holds("3.18", eta=share * limit, gamma=gamma, lam=lam)
+        assert distance(share * limit) < 1e-2
+    assert distance(1.02 * limit) > 10
+    for lr in (0.0, 1.02 * limit):
+        with pytest.raises(AssertionError):
+            holds("3.18", eta=lr, gamma=gamma, lam=lam)

@@ -148,3 +148,12 @@ def test_eq_4_12_worked_number():
     close(page("4.12", 2)(), numeric(lambda l: bernoulli(l, holds_at["x"]), [0.8])[0], 1e-8)
     holds("4.12", tol=5e-6)
     close(page("4.8", 1)(x=0.3), 0.61086, 5e-6)  # as the page says
+
+
+@pytest.mark.parametrize("dtype, shown", [(np.float32, 16.6), (np.float64, 36.7)])
+def test_eq_4_13_where_the_direct_way_breaks(dtype, shown):
+    l = np.linspace(0, 50, 50_001).astype(dtype)
+    with np.errstate(divide="ignore"):
+        direct = -np.log(1 - 1 / (1 + np.exp(-l)))
+    holds("4.13", l=l[~np.isfinite(direct)][0], epsilon=np.finfo(dtype).eps, tol=1e-4)
+    close(page("4.13", 1)(epsilon=np.finfo(dtype).eps), shown, 0.05 / shown)  # as the page says

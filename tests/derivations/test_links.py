@@ -171,12 +171,13 @@ def uncited_rules(sources):
 
 
 def uncited_equations(sources, implemented, known):
-    return ([f"{name} does not cite eq. ({n})" for name,
-             numbers in implemented.items() for n in numbers
-             if n not in cited(sources.get(name, ""))]
-            + [f"eq. ({n}) is said to be in {name}, and is not in the derivations" for name,
-               numbers in implemented.items()
-               for n in numbers if n not in known])
+    bad = []
+    for name, numbers in implemented.items():
+        missing = [n for n in numbers if n not in cited(sources.get(name, ""))]
+        unknown = [n for n in numbers if n not in known]
+        bad += [f"{name} does not cite eq. ({n})" for n in missing]
+        bad += [f"eq. ({n}) is said to be in {name}, and is not in the derivations" for n in unknown]
+    return bad
 
 
 def untested(known, words, tests):
@@ -184,21 +185,21 @@ def untested(known, words, tests):
     named = {n for source in tests.values() for n in named_tests(source)}
     quoted = {n for source in tests.values() for n in re.findall(r'"(\d+\.\d+)"', source)}
     asked = sorted(known - set(words), key=order)
-    bad = [f"eq. ({n}) has no test, and is not among those in words" for n in asked
-           if n not in named]
-    bad += [f"the test of eq. ({n}) does not read it from the page" for n in asked if n in named
-            - quoted]
-    bad += [f"eq. ({n}) is listed or tested, and is no equation"
-            for n in sorted((set(words) | named) - known, key=order)]
-    return bad
+    unnamed = [n for n in asked if n not in named]
+    retyped = [n for n in asked if n in named - quoted]
+    unknown = sorted((set(words) | named) - known, key=order)
+    return ([f"eq. ({n}) has no test, and is not among those in words" for n in unnamed]
+            + [f"the test of eq. ({n}) does not read it from the page" for n in retyped]
+            + [f"eq. ({n}) is listed or tested, and is no equation" for n in unknown])
 
 
 def bad_words(words):
     """The list of what is stated in words: short, and each with its reason."""
-    bad = [f"eq. ({n}) is listed as stated in words without a reason" for n,
-           why in words.items() if len(why) < 20]
-    return bad + ([f"{len(words)} equations are in words; at most {MOST_IN_WORDS}"]
-                  if len(words) > MOST_IN_WORDS else [])
+    unexplained = [n for n, why in words.items() if len(why) < 20]
+    bad = [f"eq. ({n}) is listed as stated in words without a reason" for n in unexplained]
+    if len(words) > MOST_IN_WORDS:
+        bad.append(f"{len(words)} equations are in words; at most {MOST_IN_WORDS}")
+    return bad
 
 
 def bad_lessons(lessons):
