@@ -37,15 +37,17 @@ def cited(text):
 
 def places(source):
     """{number: where it is cited}, as function, Class or Class.method; '' for the top."""
+    found = {}
+    if not cited(source):
+        return found
     scopes = [node for node in ast.walk(ast.parse(source))
               if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
     scopes.sort(key=lambda node: node.lineno)
-    found = {}
     for n, line in enumerate(source.splitlines(), 1):
-        around = [node for node in scopes if node.lineno <= n <= node.end_lineno]
-        depth = 2 if around and isinstance(around[0], ast.ClassDef) else 1
-        name = ".".join(node.name for node in around[:depth])
         for number in cited(line):
+            around = [node for node in scopes if node.lineno <= n <= node.end_lineno]
+            depth = 2 if around and isinstance(around[0], ast.ClassDef) else 1
+            name = ".".join(node.name for node in around[:depth])
             if name not in found.setdefault(number, []):
                 found[number].append(name)
     return found
@@ -89,19 +91,16 @@ def tree():
 
 # The generated parts.
 
-def row(number, chapter, tree):
-    """One line of the table."""
-    source = [f"[{name}](../../minivae/{name}) " + functions(found[number])
-              for name, found in tree["source places"].items() if number in found]
-    checks = ["in words"] if number in tree["in_words"] else []
-    for name, text in tree["tests"].items():
-        if OWN_TEST.fullmatch(name):
-            checks += [f"`{test}`" for test in named_tests(text).get(number, [])]
-        elif number in tree["test places"][name]:
-            found = functions(tree["test places"][name][number])
-            checks.append(f"[{name}](../../tests/{name}) {found}")
-    lessons = [f"[{name[:2]}](../{name})" for name, text in tree["lessons"].items()
-               if number in cited(text)]
+def row(number, chapter, in_words, found):
+    """One line of the table. found: where sources, other tests and lessons cite, and named tests."""
+    source = [f"[{name}](../../minivae/{name}) " + functions(cites[number])
+              for name, cites in found["sources"].items() if number in cites]
+    checks = ["in words"] if number in in_words else []
+    checks += [f"`{name}`" for names in found["named"] for name in names.get(number, [])]
+    checks += [f"[{name}](../../tests/{name}) " + functions(cites[number])
+               for name, cites in found["tests"].items() if number in cites]
+    lessons = [f"[{name[:2]}](../{name})" for name, numbers in found["lessons"].items()
+               if number in numbers]
     cells = [f"[{number}]({chapter}#eq-{number.replace('.', '-')})"]
     cells += [", ".join(c.strip() for c in cell) for cell in (source, checks, lessons)]
     return "| " + " | ".join(cells) + " |"
@@ -113,12 +112,15 @@ def functions(names):
 
 def table(tree):
     """Where each equation lives."""
-    tree = {
-        **tree,
-        "source places": {name: places(text) for name, text in tree["sources"].items()},
-        "test places": {name: places(text) for name, text in tree["tests"].items()},
+    own = [name for name in tree["tests"] if OWN_TEST.fullmatch(name)]
+    others = {name: text for name, text in tree["tests"].items() if name not in own}
+    found = {
+        "sources": {name: places(text) for name, text in tree["sources"].items()},
+        "named": [named_tests(tree["tests"][name]) for name in own],
+        "tests": {name: places(text) for name, text in others.items()},
+        "lessons": {name: cited(text) for name, text in tree["lessons"].items()},
     }
-    rows = [row(number, chapter, tree)
+    rows = [row(number, chapter, tree["in_words"], found)
             for chapter, text in tree["chapters"].items() for number in tags(text)]
     head = ["<!-- table -->", "| equation | source | tests | lessons |", "|---|---|---|---|"]
     return "\n".join([*head, *rows, "<!-- /table -->"])
