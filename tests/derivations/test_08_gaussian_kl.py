@@ -210,6 +210,7 @@ def test_eq_8_19_which_way_round(sigma):
 
 def test_eq_8_20_worked_number():
     holds("8.20", tol=5e-6)
-    close(page("8.20", 0)(), between(Normal(1, 0.25), Normal(0, 1)))
-    close(page("8.20", 0)(), mv.gaussian_kl(np.ones((1, 1)), np.full((1, 1), 2 * np.log(0.5)))[0])
+    close(page("8.20", 0)(), between(Normal(2, 0.25), Normal(0, 1)))
+    close(page("8.20", 0)(), mv.gaussian_kl(np.full((1, 1), 2.0),
+                                            np.full((1, 1), 2 * np.log(0.5)))[0])
     close(page("8.10", 5)(sigma=np.array([0.5])), 0.318, 5e-4)  # as the page says
