@@ -14,9 +14,10 @@ statements. The signs = \le \lt \ge \gt \to \approx \longrightarrow part the sid
 **Names.** A symbol is given by its LaTeX name: \mu is mu. Besides, \lambda is lam, \varepsilon eps,
 \hat x x_hat, \bar x x_bar, x' x_prime, f'' f_second, f''' f_third, x_+ x_plus, \text{path} path.
 
-**Subscripts.** x_i is given as x_i (x_i=lambda i: ... if i is bound by a sum); or it is entry i of x, counted from 1 (x may also be a dict or
-a function of the index). A single i, j, k, m or n without a value is left out, for the whole array.
-An upper index, as in \mu^c, is looked up in mu_sup, if that is given.
+**Subscripts.** x_i is given as x_i (as x_i=lambda i: ... in a sum over i); or it is entry i of x,
+counted from 1 (x may also be a dict or a function of the index). A single i, j, k, m or n without a
+value is left out, for the whole array. An upper index, as in \mu^c, is looked up in mu_sup, if that
+is given.
 
 **Products.** A matrix (two axes) beside a matrix or vector is a matrix product; all else goes entry
 by entry. With \cdot between them two vectors make their dot product.
@@ -26,8 +27,8 @@ be given for the whole: p(x,z) as p_xz, p(z\mid x) as p_z_given_x. E, Var and KL
 too; they get the values of what is in the bracket; \mathcal N(\mu,\sigma^2) is a Normal(mean, var).
 A function that stands without arguments gets them by name: for \mathrm{KL} give
 KL=lambda mu, sigma: ... Then \frac{\partial\mathrm{KL}}{\partial\mu} is its difference quotient
-(unless dKL_dmu is given). For \mathrm{KL}(p\Vert q) as a value give KL_p_vs_q. E may be an Average over
-a symbol, for formulas that take one vector at a time.
+(unless dKL_dmu is given). For \mathrm{KL}(p\Vert q) as a value give KL_p_vs_q. E may be an Average
+over a symbol, for formulas that take one vector at a time.
 
 **Over something.** \sum_j runs as far as the arrays in it that carry j. \int ... dz without bounds
 goes over the grid given as z, or from -16 to 16. \max_A reduces the last axis, over tries.
@@ -78,7 +79,7 @@ class Normal(NamedTuple):
 
 
 class Average(NamedTuple):
-    """For E: the average over a symbol that takes these values (vectors, say) with these weights."""
+    """For E: the average over a symbol that takes these values with these weights."""
     name: str
     values: object
     weights: object
@@ -138,7 +139,7 @@ class Statement(NamedTuple):
 
 
 def is_words(tokens, i):
-    r"""\text is words, and no name, if a space is inside its edge or beside it, or if it is alone."""
+    r"""\text is words, and no name, if a space is at its edge or beside it, or if it is alone."""
     text = tokens[i][6:-1]
     before = tokens[i - 1] if i else r"\quad"
     after = tokens[i + 1] if i + 1 < len(tokens) else r"\quad"
@@ -238,7 +239,7 @@ def dot(a, b):
 
 
 def power(base, exponent, literal):
-    """base ** exponent; of a matrix, T is the transpose, and -1 and 1/2 are the inverse and the root."""
+    """base ** exponent; of a matrix T is the transpose, -1 the inverse, 1/2 the root."""
     if literal == ["T"]:
         return np.reshape(base, (1, -1)) if np.ndim(base) == 1 else np.transpose(base)
     if np.ndim(base) == 2 and literal == ["-", "1"]:
@@ -254,7 +255,8 @@ def called(function, arguments, env):
     if not isinstance(function, Average):
         return function(*[a(env) for a in arguments])
     argument, = arguments
-    return sum(w * argument({**env, function.name: v}) for v, w in zip(function.values, function.weights))
+    values = [argument({**env, function.name: v}) for v in function.values]
+    return np.tensordot(function.weights, values, axes=1)
 
 
 def by_name(function, env):
@@ -558,7 +560,7 @@ class Reader:
         return total
 
     def over(self):
-        """What stands under and over a sum: its indices, a condition or None, a last value or None."""
+        """Under and over a sum: its indices, a condition or None, a last value or None."""
         self.take("_")
         below = self.raw()
         last = None

@@ -71,7 +71,8 @@ def test_arithmetic(tex, symbols, expected):
     ("f_c(x)f(x)", {"f": lambda x: 2 * x, "f_c": lambda x: 3, "x": 5}, 30),
     ("\\mathbb E\\lVert Au\\rVert^2", {"A": A, "E": Average("u", np.eye(2), [0.5, 0.5])}, 19.5),
     ("\\lbrace x:\\ f(x)\\gt 10\\rbrace", {"f": np.square, "x": V}, [0, 1]),
-    ("\\mathrm{KL}(\\mathcal N(\\mu,1)\\Vert q)", {"KL": lambda p, q: p.mean + q, "mu": 1, "q": 2}, 3),
+    ("\\mathrm{KL}(\\mathcal N(\\mu,1)\\Vert q)", {"KL": lambda p, q: p.mean + q, "mu": 1, "q": 2},
+     3),
 ])
 def test_names_subscripts_and_functions(tex, symbols, expected):
     np.testing.assert_allclose(formula(tex)(**symbols), expected, atol=1e-12)
@@ -161,7 +162,8 @@ def test_statements_and_sides(chapter):
 
 @pytest.mark.parametrize("tex, true", [
     ("a=2", True), ("a=-2", False), ("a\\le 2", True), ("a\\lt 2", False), ("a\\lt 3\\lt 4", True),
-    ("a\\lt 3\\lt 3", False), ("1\\le a=2", True), ("a\\ge 3", False), ("a\\to 2", True), ("a\\ne 2", False),
+    ("a\\lt 3\\lt 3", False), ("1\\le a=2", True), ("a\\ge 3", False), ("a\\to 2", True),
+    ("a\\ne 2", False),
     ("b=2,\\quad a=1", False),
 ])
 def test_holds(chapter, tex, true):
