@@ -29,15 +29,14 @@ def test_eq_2_1_chain_rule():
 
 
 def test_eq_2_2_reverse_mode_multiplies_from_the_loss_back():
-    A, C = rng().normal(size=(3, 3)), rng().normal(size=(3, 3))
+    A, C, F = rng().normal(size=(3, 3, 3))
 
-    def f(x):
-        return np.tanh(np.exp(x @ A) @ C)
+    def f(x):  # three steps, none with a symmetric Jacobian
+        return np.tanh(np.exp(x @ A) @ C) @ F
     x, g = np.array([0.1, -0.3, 0.2]), rng().normal(size=3)
     e = np.exp(x @ A)
-    steepness = np.diag(1 - np.tanh(e @ C) ** 2)
-    # of exp(x A), of C, of tanh
-    chain = {"J_1": np.diag(e) @ A.T, "J_2": C.T, "J_3": steepness, "g": g}
+    bent = np.diag(1 - np.tanh(e @ C) ** 2)
+    chain = {"J_1": np.diag(e) @ A.T, "J_2": bent @ C.T, "J_3": F.T, "g": g}
     holds("2.2", x_bar=numeric(lambda x: np.sum(g * f(x)), x), **chain, tol=1e-8)
     t = mv.Tensor(x[None], requires_grad=True)
     f(t).backward(g[None])
