@@ -1,8 +1,9 @@
 """What the tests of the derivations share: comparing, integrating, differentiating.
 
-Each test checks what stands on the page (read by page.py) by a route that does not repeat its derivation: quadrature,
-enumeration, finite differences, a closed form of another kind, or Monte Carlo within a stated number of standard errors; and
-where minivae implements the equation, by its function too.
+Each test checks what stands on the page (read by page.py) by a route that does not repeat its
+derivation: quadrature, enumeration, finite differences, a closed form of another kind, or Monte
+Carlo within a stated number of standard errors; and where minivae implements the equation, by its
+function too.
 """
 
 from statistics import NormalDist
@@ -11,7 +12,8 @@ import numpy as np
 
 import minivae as mv
 
-LINE = np.linspace(-16, 16, 32001)  # the trapezoidal rule on it is exact to rounding for smooth densities
+# the trapezoidal rule on it is exact to rounding for smooth densities
+LINE = np.linspace(-16, 16, 32001)
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(40)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
 cdf, quantile = NormalDist().cdf, NormalDist().inv_cdf
@@ -77,5 +79,6 @@ def lowest(f, *grids):
     mesh = np.meshgrid(*grids, indexing="ij")
     values = f(*mesh)
     best = np.unravel_index(np.argmin(values), values.shape)
-    assert all(0 < i < len(g) - 1 for i, g in zip(best, grids)), "the minimum lies at the grid's edge"
+    assert all(0 < i < len(g) - 1 for i, g in zip(best,
+                                                  grids)), "the minimum lies at the grid's edge"
     return [m[best] for m in mesh], values[best]
