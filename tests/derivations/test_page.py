@@ -163,6 +163,7 @@ def test_statements_and_sides(chapter):
 @pytest.mark.parametrize("tex, true", [
     ("a=2", True), ("a=-2", False), ("a\\le 2", True), ("a\\lt 2", False), ("a\\lt 3\\lt 4", True),
     ("a\\lt 3\\lt 3", False), ("1\\le a=2", True), ("a\\ge 3", False), ("a\\to 2", True),
+    ("a\\to\\infty", False),
     ("a\\ne 2", False),
     ("b=2,\\quad a=1", False),
 ])
