@@ -32,8 +32,8 @@ def test_eq_10_2_one_draw_of_noise_is_unbiased():
     def nll(z):
         return mv.gaussian_nll(curve(z)[:, None], 2 * np.log(TAU), np.full((40, 1), OBSERVED))
     holds("10.2", mu=0.4, sigma=0.3**0.5, eps=NODES, nll=nll,
-          KL=mv.gaussian_kl(np.array([[0.4]]), np.log([[0.3]]))[0], E=lambda values: WEIGHTS @ values,
-          L_b=bound(log_normal(GRID, 0.4, 0.3), joint))
+          KL=mv.gaussian_kl(np.array([[0.4]]), np.log([[0.3]]))[0],
+          E=lambda values: WEIGHTS @ values, L_b=bound(log_normal(GRID, 0.4, 0.3), joint))
     close(draw(0.4, np.log(0.3)), 0.4 + 0.3**0.5 * NODES)  # and minivae draws this z
 
 
