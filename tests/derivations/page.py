@@ -219,7 +219,7 @@ def agree(relation, a, b, tol):
     if relation not in EQUAL:
         raise Unreadable(f"{relation} cannot be checked")
     with np.errstate(invalid="ignore"):
-        near = np.abs(a - b) <= tol * np.maximum(1, np.abs(b))
+        near = np.isfinite(b) & (np.abs(a - b) <= tol * np.maximum(1, np.abs(b)))
     return bool(np.all(near | (a == b)))
 
 

@@ -32,8 +32,8 @@ def test_eq_10_2_one_draw_of_noise_is_unbiased():
     def nll(z):
         return mv.gaussian_nll(curve(z)[:, None], 2 * np.log(TAU), np.full((40, 1), OBSERVED))
     holds("10.2", mu=0.4, sigma=0.3**0.5, eps=NODES, nll=nll,
-          KL=mv.gaussian_kl(np.array([[0.4]]), np.log([[0.3]]))[0], E=lambda values: WEIGHTS @ values,
-          L_b=bound(log_normal(GRID, 0.4, 0.3), joint))
+          KL=mv.gaussian_kl(np.array([[0.4]]), np.log([[0.3]]))[0],
+          E=lambda values: WEIGHTS @ values, L_b=bound(log_normal(GRID, 0.4, 0.3), joint))
     close(draw(0.4, np.log(0.3)), 0.4 + 0.3**0.5 * NODES)  # and minivae draws this z
 
 
@@ -118,8 +118,8 @@ def test_eq_10_10_gradients_at_the_encoders_outputs():
 
 
 def test_eq_10_11_squared_error_is_a_decoder_with_variance_one_half():
-    for error, side in ((0, 3), (4, 7)):
-        var = page("10.11", side)()
+    for error, statement, var in ((0, 1, 0.5), (4, 3, 1.0)):
+        holds("10.11", statement, sigma_x=var**0.5)
         symbols = {"x": PIXELS[0], "x_hat": MEAN[0], "D": 3}
         nll = mv.gaussian_nll(MEAN[:1], np.log(var), PIXELS[:1])[0]
         close(page("10.11", error)(**symbols), page("10.11", error + 1)(**symbols, nll=nll))

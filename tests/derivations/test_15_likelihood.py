@@ -56,6 +56,8 @@ def test_eq_15_3_the_bounds_rise_towards_log_p():
     symbols = {"L_b": Q @ np.log(WEIGHT), "p_x": Q @ WEIGHT}
     for K in range(1, 8):
         holds("15.3", **symbols, L=importance_bound, K=K)
+    exact_q = {"w": lambda k: 0.7, "E": lambda value: value}  # then every weight is p(x)
+    close(page("15.2", 1)(K=3, **exact_q), page("15.3", 4)(p_x=0.7))
 
 
 def test_eq_15_4_the_weight_of_a_reparameterized_draw():

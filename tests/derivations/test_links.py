@@ -38,8 +38,8 @@ IMPLEMENTED = {
 
 # LaTeX that GitHub's MathJax renders. Not there, on purpose: \operatorname, \label, \newcommand,
 # \boldsymbol.
-COMMANDS = set("""Delta Lambda Phi Sigma Vert alpha approx bar begin beta cdot cdots cos delta det dots
-    end epsilon eta exp frac gamma ge gt hat infty int kappa lVert lambda lbrace le left lim log
+COMMANDS = set("""Delta Lambda Phi Sigma Vert alpha approx bar begin beta cdot cdots cos delta det
+    dots end epsilon eta exp frac gamma ge gt hat infty int kappa lVert lambda lbrace le left lim log
     longrightarrow lt lvert mapsto mathbb mathcal mathrm max mid min mu nabla ne odot partial phi pi
     pm prod qquad quad rVert rbrace rho right rvert sigma sim sin sqrt sum tag tanh tau text tfrac
     theta thinspace times to varepsilon varphi vert xi""".split())

@@ -1,4 +1,4 @@
-r"""Every sum in figures on the pages comes out: $2\cdot 0.05=0.1$, $\frac{1}{2}\log 5\approx 0.805$.
+r"""Every sum in figures on the pages comes out, such as $\frac{1}{2}\log 5\approx 0.805$.
 
 In a formula between the lines, neighbouring sides without any letter are compared: after \approx to
 half a unit of the last digit that is printed, after = exactly.
