@@ -115,6 +115,11 @@ class Autoencoder(Module):
         mean, logvar = out[0].data, out[1].data
         return mean if rng is None else mean + std(logvar) * rng.standard_normal(mean.shape, self.dtype)
 
+    def check_labels(self, y, n):
+        """None: this model takes no labels. Raises ValueError for any."""
+        if y is not None:
+            raise ValueError(f"a {type(self).__name__} takes no labels: leave out y, or train a ConditionalVAE")
+
     def _array(self, x):
         """x, an array or a Tensor, as an array of the model's dtype."""
         return np.asarray(x.data if isinstance(x, Tensor) else x).astype(self.dtype, copy=False)
