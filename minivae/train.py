@@ -40,16 +40,17 @@ class History:
         """The last epoch in a line."""
         if not self.loss:
             return "no epoch yet"
+        terms = f"nll {self.nll[-1]:.2f}, kl {self.kl[-1]:.2f}"
         held_out = f", held out {self.val_loss[-1]:.2f}" if self.val_loss else ""
-        return f"loss {self.loss[-1]:.2f} nats (nll {self.nll[-1]:.2f}, kl {self.kl[-1]:.2f}{held_out})"
+        return f"loss {self.loss[-1]:.2f} nats ({terms}{held_out})"
 
 
 @dataclasses.dataclass
 class Examples:
-    """Data to train on, or to measure the loss on: x (N, D), and y (N,) or None."""
+    """Data to train on, or to measure the loss on."""
 
-    x: np.ndarray
-    y: np.ndarray
+    x: np.ndarray  # (N, D)
+    y: np.ndarray  # (N,), or None
     binarize: bool  # whether each batch draws its pixels anew
 
     def __len__(self):
@@ -69,14 +70,16 @@ class Run:
     rng: np.random.Generator
     history: History = dataclasses.field(default_factory=History)
     epoch: int = 0  # how many epochs are finished
-    order: np.ndarray = None  # (N,), the examples as the epoch under way takes them; None between epochs
+    order: np.ndarray = None  # (N,), the examples as the present epoch takes them; None between two
     done: int = 0  # how many of them it has trained on
     totals: np.ndarray = None  # (3,), loss, nll and kl summed over these
     started: float = 0.0  # the clock when it began, or was taken up again
 
 
-def fit(model, x, *, epochs, batch_size=128, lr=1e-3, rng, y=None, x_val=None, beta=1.0, optimizer=None,
-        progress=None, checkpoint=None, every=1, resume=None, binarize=False, callback=None):
+def fit(
+    model, x, *, epochs, batch_size=128, lr=1e-3, rng, y=None, x_val=None, beta=1.0, optimizer=None,
+    progress=None, checkpoint=None, every=1, resume=None, binarize=False, callback=None,
+):
     """Train the model on x (N, D) by minibatch gradient descent on its loss; returns a History.
 
     epochs: how many in all, those before a resume included.
@@ -88,18 +91,19 @@ def fit(model, x, *, epochs, batch_size=128, lr=1e-3, rng, y=None, x_val=None, b
     beta: the weight of the KL, a number or a function of the epoch (0, 1, ...).
     optimizer: made from the model's parameters; by default Adam(model.parameters(), lr).
     progress: True or False; None shows one line on a terminal and nothing elsewhere.
-    checkpoint: a path to write after each `every` epochs, at the end and when the run is stopped.
+    checkpoint: a path to write after each `every` epochs, and at the end, whatever the reason.
     every: see checkpoint.
-    resume: a checkpoint to go on from. It may be the same path as checkpoint, and need not exist then at the first start.
+    resume: a checkpoint to go on from; if it is the checkpoint's path, it may not be there yet.
     binarize: True draws the pixels anew for each batch, 1 with probability x.
-    callback: called with (model, history) after each epoch; returning True ends the run, and history.stopped says so.
+    callback: called with (model, history) after each epoch; if it returns True, the run ends.
 
-    A resumed run ends with the same bits as one that was never stopped. Ctrl-C ends the run after the batch under way,
-    with the history so far; a second one breaks that batch off, and the last checkpoint stands.
+    A resumed run ends with the same bits as one that was never stopped. Ctrl-C ends the run after
+    the batch under way; a second one breaks that batch off, and the last checkpoint stands.
 
-    Raises ValueError or TypeError for bad arguments, OSError for a checkpoint that cannot be written, both before the
-    first step; ValueError for a checkpoint of another model, data or setting; FloatingPointError when a loss, gradient,
-    step or loss on x_val is not finite. The parameters are then finite, those of the last good step.
+    Raises, before the first step, ValueError or TypeError for bad arguments, OSError for a
+    checkpoint that cannot be written, and ValueError for one to resume from that is damaged or of
+    another model, data or setting. Raises FloatingPointError when a loss, a gradient or a step is
+    not finite; the parameters are then those of the last good step.
     """
     # What can be wrong is found here, before anything is changed.
     for name, value in (("epochs", epochs), ("batch_size", batch_size), ("every", every)):
@@ -107,31 +111,28 @@ def fit(model, x, *, epochs, batch_size=128, lr=1e-3, rng, y=None, x_val=None, b
     check_rng(rng)
     data = _examples(model, x, y, binarize)
     held_out = _held_out(model, x_val, binarize)
+    run = Run(model, _check_optimizer(optimizer, model, lr), rng)
     if not callable(beta):
         _beta_of(beta, epoch=0)
-    run = Run(model, _optimizer(optimizer, model, lr), rng)
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback must be a function of (model, history), got {callback!r}")
     settings = None
     if checkpoint is not None or resume is not None:
-        settings = checkpoints.settings(model, run.optimizer, batch_size, beta, data, held_out)
+        settings = checkpoints.settings(run, batch_size, beta, data, held_out)
     if checkpoint is not None:
         npz.check_place(checkpoint)
 
-    history = run.history
-    show = Progress(progress)
     with CtrlC() as ctrl_c:
-        def goes_on():
-            """Between two batches: a word on the terminal, and whether there is a next one."""
-            if show.terminal and run.done < len(data):
-                show(f"epoch {run.epoch + 1}/{epochs}, {100 * run.done // len(data)} %", run.epoch / epochs)
-            return not ctrl_c.pressed
-
         if resume is not None and not _is_first_start(resume, checkpoint):
             checkpoints.read(resume, run, settings)
+        history = run.history
+        written = (run.epoch, run.done)  # what the file holds
+        show = Progress(progress)
         try:
             while run.epoch < epochs and not ctrl_c.pressed and not history.stopped:
                 # An epoch: each example once, and then the loss on what was held out.
                 weight = _beta_of(beta, run.epoch)
-                ctrl_c.breakable(_train_epoch, run, data, batch_size, weight, goes_on)
+                _train_epoch(run, data, batch_size, weight, ctrl_c, show, epochs)
                 if run.done < len(data):
                     break  # Ctrl-C, between two batches
                 val_loss = ctrl_c.breakable(_validation_loss, run, held_out, weight)
@@ -140,58 +141,76 @@ def fit(model, x, *, epochs, batch_size=128, lr=1e-3, rng, y=None, x_val=None, b
                 # A report, on the screen and to the caller.
                 show(f"epoch {run.epoch}/{epochs}  {history}", run.epoch / epochs)
                 if callback is not None:
-                    says_stop = _is_true(ctrl_c.breakable(callback, model, history))
-                    history.stopped = says_stop and run.epoch < epochs
+                    answer = ctrl_c.breakable(callback, model, history)
+                    history.stopped = _is_true(answer) and run.epoch < epochs
 
                 # A checkpoint.
-                is_last = run.epoch == epochs or history.stopped
-                if checkpoint is not None and (run.epoch % every == 0 or is_last):
+                if checkpoint is not None and run.epoch % every == 0:
                     checkpoints.write(checkpoint, run, settings)
-        except KeyboardInterrupt:  # a second Ctrl-C, in the middle of something
+                    written = (run.epoch, run.done)
+        except KeyboardInterrupt:  # a second Ctrl-C
             ctrl_c.pressed += 1
-            checkpoint = None
+            if run.order is not None:  # inside a batch, whose noise is drawn already
+                checkpoint = None
 
+        # The end, for one of three reasons: all is done, the callback said so, or Ctrl-C.
         if ctrl_c.pressed and run.epoch < epochs:
             history.interrupted = True
             show(f"stopped by Ctrl-C in epoch {run.epoch + 1}/{epochs}", 1)
-            if checkpoint is not None:
-                checkpoints.write(checkpoint, run, settings)
+        if checkpoint is not None and written != (run.epoch, run.done):
+            checkpoints.write(checkpoint, run, settings)
     return history
 
 
-def _train_epoch(run, data, batch_size, beta, goes_on):
-    """The batches of this epoch that are still to do, for as long as goes_on() says so after each."""
+def _train_epoch(run, data, batch_size, beta, ctrl_c, show, epochs):
+    """The batches of this epoch that are still to do, or those up to a Ctrl-C."""
     if run.order is None:  # otherwise a checkpoint left the epoch in the middle
         run.order = run.rng.permutation(len(data))
-        run.done = 0
         run.totals = np.zeros(3)
     run.started = time.perf_counter()
     steps = Steps(run.optimizer)
     with np.errstate(over="ignore", invalid="ignore"):  # told as errors, in words
         while run.done < len(data):
-            rows = run.order[run.done:run.done + batch_size]
-            x, y = data.batch(rows, run.rng)
+            # One step of gradient descent.
+            rows = run.order[run.done : run.done + batch_size]
             where = f"epoch {run.epoch + 1}, batch {run.done // batch_size + 1}"
-            run.totals += len(rows) * _step(run, steps, x, y, beta, where)
+            x, y = data.batch(rows, run.rng)
+            means = ctrl_c.breakable(_backward, run, x, y, beta, where)
+            steps.step(where)
+            run.totals += len(rows) * means
             run.done += len(rows)
-            if not goes_on():
+
+            # Between two steps.
+            if show.terminal and run.done < len(data):
+                percent = 100 * run.done // len(data)
+                show(f"epoch {run.epoch + 1}/{epochs}, {percent} %", run.epoch / epochs)
+            if ctrl_c.pressed:
                 break
 
 
-def _step(run, steps, x, y, beta, where):
-    """One step of gradient descent; returns the batch means of loss, nll and kl, (3,)."""
+def _backward(run, x, y, beta, where):
+    """The gradient of the loss on a batch, left in the parameters' .grad.
+
+    Returns the batch means of loss, nll and kl, (3,).
+    """
     run.optimizer.zero_grad()
     nll, kl = _terms(run.model, x, y, run.rng)  # (B,), (B,)
     loss = mean_loss(nll, kl, beta)  # ()
     means = np.array([loss.item(), nll.data.mean(), kl.data.mean()])
     check_loss(*means, where)
     loss.backward()
-    steps.step(where)
     return means
 
 
+def _terms(model, x, y, rng):
+    return model.terms(x, rng) if y is None else model.terms(x, rng, y=y)
+
+
 def _validation_loss(run, held_out, beta):
-    """The loss on the held-out data, with noise of its own: training goes on as if it had not been measured."""
+    """The loss on the held-out data; None if there are none.
+
+    Its noise is drawn from a copy of the rng, so that training goes on as if nothing was measured.
+    """
     if held_out is None:
         return None
     rng = copy.deepcopy(run.rng)
@@ -202,13 +221,11 @@ def _validation_loss(run, held_out, beta):
             total += len(x) * mean_loss(*_terms(run.model, x, y, rng), beta).item()
     val_loss = total / len(held_out)
     if not np.isfinite(val_loss):
-        raise FloatingPointError(f"the loss on x_val is not finite after epoch {run.epoch + 1} ({val_loss}); the "
-                                 f"parameters are finite, those of its last step: try a smaller lr")
+        raise FloatingPointError(
+            f"the loss on x_val is not finite after epoch {run.epoch + 1} ({val_loss}); "
+            f"the parameters are those of the epoch's last step: try a smaller lr"
+        )
     return val_loss
-
-
-def _terms(model, x, y, rng):
-    return model.terms(x, rng) if y is None else model.terms(x, rng, y=y)
 
 
 def _end_epoch(run, val_loss):
@@ -221,6 +238,10 @@ def _end_epoch(run, val_loss):
     history.seconds.append(time.perf_counter() - run.started)
     run.epoch += 1
     run.order = None
+    run.done = 0
+
+
+# The arguments of fit
 
 
 def _examples(model, x, y, binarize):
@@ -234,18 +255,23 @@ def _held_out(model, x_val, binarize):
         return None
     if isinstance(x_val, tuple) and len(x_val) == 2:
         return _examples(model, *x_val, binarize)
-    if isinstance(x_val, tuple) or (isinstance(x_val, list) and len(x_val) and np.ndim(x_val[0]) == 2):
-        raise ValueError(f"x_val is a {type(x_val).__name__} of {len(x_val)}: for data with labels, write the pair "
-                         f"x_val=(x, y); for data alone, x_val=x")
+    is_list_of_data = isinstance(x_val, list) and len(x_val) > 0 and np.ndim(x_val[0]) == 2
+    if isinstance(x_val, tuple) or is_list_of_data:
+        raise ValueError(
+            f"x_val is a {type(x_val).__name__} of {len(x_val)}: write x_val=x for data alone, "
+            f"and the pair x_val=(x, y) for data with labels"
+        )
     return _examples(model, x_val, None, binarize)
 
 
-def _optimizer(optimizer, model, lr):
+def _check_optimizer(optimizer, model, lr):
     if optimizer is None:
         return Adam(model.parameters(), lr=lr)
-    if isinstance(optimizer, type) or not hasattr(optimizer, "step"):
-        raise TypeError(f"optimizer={optimizer!r} is no optimiser with parameters: write "
-                        f"optimizer=mv.Adam(model.parameters(), lr=1e-3), or leave it out")
+    if not hasattr(optimizer, "params"):  # a class has none yet
+        raise TypeError(
+            f"optimizer={optimizer!r} is no optimiser of this model's parameters: write "
+            f"optimizer=mv.Adam(model.parameters(), lr=1e-3), or leave it out"
+        )
     return optimizer
 
 
@@ -254,8 +280,10 @@ def _beta_of(beta, epoch):
     value = beta(epoch) if callable(beta) else beta
     number = np.asarray(value)
     if number.shape != () or number.dtype.kind not in "biuf" or not np.isfinite(number):
-        raise ValueError(f"beta must be a finite number, or a function of the epoch that gives one, got {value!r}: "
-                         f"leave it out for the VAE's own weight, 1")
+        raise ValueError(
+            f"beta must be a finite number, or a function of the epoch that gives one, "
+            f"got {value!r}: leave it out for the VAE's own weight, 1"
+        )
     return value
 
 

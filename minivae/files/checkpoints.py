@@ -1,4 +1,4 @@
-"""Checkpoints: where a training run stands, in a file, so that it goes on as if it had never stopped."""
+"""Checkpoints: where a training run stands, in a file, so that it can go on as if never stopped."""
 
 import copy
 import json
@@ -8,11 +8,12 @@ import numpy as np
 
 from . import npz
 
-HISTORY = ("loss", "nll", "kl", "val_loss", "seconds")  # the lists of a History, one entry an epoch
+HISTORY = ("loss", "nll", "kl", "val_loss", "seconds")  # the lists of a History
 
 
-def settings(model, optimizer, batch_size, beta, data, held_out):
-    """What must be the same when a run goes on, as a dict of plain values; of the data, a checksum."""
+def settings(run, batch_size, beta, data, held_out):
+    """What must be the same when the run goes on, in plain values; of the data, a checksum."""
+    model, optimizer = run.model, run.optimizer
     found = {"model": type(model).__name__, **model.config, "optimizer": type(optimizer).__name__}
     for name in ("lr", "momentum", "betas", "eps"):
         if hasattr(optimizer, name):
@@ -25,19 +26,25 @@ def settings(model, optimizer, batch_size, beta, data, held_out):
     frozen = [name for name, p in model.named_parameters() if not p.requires_grad]
     if frozen:
         found["frozen"] = frozen
-    return json.loads(json.dumps(found, default=float))  # as a file gives them back: lists for tuples
+    return json.loads(json.dumps(found, default=float))  # lists for tuples, as a file gives them
 
 
 def _fingerprint(data):
     """Shape and checksum of x and of y; None for what is not there."""
-    arrays = (None, None) if data is None else (data.x, data.y)
-    return [None if a is None else [list(a.shape), zlib.crc32(np.ascontiguousarray(a))] for a in arrays]
+    prints = []
+    for array in (None, None) if data is None else (data.x, data.y):
+        if array is None:
+            prints.append(None)
+        else:
+            prints.append([list(array.shape), zlib.crc32(np.ascontiguousarray(array))])
+    return prints
 
 
 def write(path, run, settings):
     """Write where the run stands to path, whole or not at all."""
     arrays = {f"model/{name}": value for name, value in run.model.state_dict().items()}
-    arrays.update({f"optimizer/{name}": value for name, value in run.optimizer.state.items()})
+    for name, value in run.optimizer.state.items():
+        arrays[f"optimizer/{name}"] = value
     middle = None
     if run.order is not None:  # in the middle of an epoch
         arrays["order"] = run.order
@@ -57,77 +64,91 @@ def write(path, run, settings):
 def read(path, run, settings):
     """Bring model, optimiser, rng and the run itself to where the run in the file stood.
 
-    Raises ValueError, naming the file and the fact and before anything is changed, for a file that is damaged or no
-    checkpoint, and for a run of another model, other data or other settings.
+    Raises ValueError, naming the file and the fact and before anything is changed, for a file that
+    is damaged or no checkpoint, and for a run with another model, other data or other settings.
     """
     state = run.optimizer.state
+    n = settings["data"][0][0][0]
     with npz.reading(path, "checkpoint") as file:
+        # First everything is looked at ...
         header = file.header
         _check_same(header["settings"], settings)
-        n = settings["data"][0][0][0]
-
-        # First everything is looked at ...
         own = [*run.model.state_dict().values(), *state.values()]
         arrays = file.arrays(room=sum(value.nbytes for value in own) + 8 * n)
         new_state = {name: arrays.pop(f"optimizer/{name}") for name in state}
-        for name, value in new_state.items():
-            if value.shape != state[name].shape or value.dtype != state[name].dtype:
-                raise ValueError(f"its state {name} of the optimiser is {value.dtype} of shape {value.shape}, "
-                                 f"here it is {state[name].dtype} of shape {state[name].shape}")
-        epoch, t, history = _check_counts(header)
-        order, done, totals = _check_middle(header["middle"], arrays.pop("order", None), n, settings["batch_size"])
+        _check_state(new_state, state)
+        _check_counts(header)
+        order = arrays.pop("order", None)
+        middle = header["middle"]
+        _check_middle(middle, order, n, settings["batch_size"])
         rng = copy.deepcopy(run.rng)
         rng.bit_generator.state = header["rng"]
         # ... last of all by the model, which writes only if all names and shapes fit.
-        run.model.load_state_dict({name.removeprefix("model/"): value for name, value in arrays.items()})
+        parameters = {name.removeprefix("model/"): value for name, value in arrays.items()}
+        run.model.load_state_dict(parameters)
 
     # From here on nothing can fail.
     for name, value in new_state.items():
         state[name][...] = value
-    run.optimizer.t = t
+    run.optimizer.t = header["t"]
     run.rng.bit_generator.state = rng.bit_generator.state
     for name in HISTORY:
-        getattr(run.history, name)[:] = history[name]
-    run.epoch = epoch
-    run.order = order
-    run.done = done
-    run.totals = totals
+        getattr(run.history, name)[:] = header["history"][name]
+    run.epoch = header["epoch"]
+    if middle is not None:
+        run.order = order.copy()
+        run.done = middle["done"]
+        run.totals = np.array(middle["totals"], dtype=np.float64)
 
 
 def _check_same(theirs, ours):
     different = []
     for name in {**ours, **theirs}:
-        if theirs.get(name) != ours.get(name) and "data" in name:
+        if theirs.get(name) == ours.get(name):
+            continue
+        if "data" in name:
             different.append(f"{name} differs")
-        elif theirs.get(name) != ours.get(name):
+        else:
             different.append(f"{name} was {theirs.get(name)}, and is {ours.get(name)} now")
     if different:
         raise ValueError("it was made with other settings: " + "; ".join(different))
 
 
+def _check_state(theirs, ours):
+    for name, value in theirs.items():
+        own = ours[name]
+        if value.shape != own.shape or value.dtype != own.dtype:
+            raise ValueError(
+                f"the optimiser's {name} is {value.dtype} of shape {value.shape} there, "
+                f"and {own.dtype} of shape {own.shape} here"
+            )
+
+
 def _check_counts(header):
-    """epoch, t and history, of the right kinds and lengths."""
-    epoch, t, history = header["epoch"], header["t"], header["history"]
+    """That epoch and t are counts, and the history has a number in each list for each epoch."""
+    epoch, t = header["epoch"], header["t"]
     if not all(type(count) is int and count >= 0 for count in (epoch, t)):
         raise ValueError(f"epoch and t must be counts, and are {epoch!r} and {t!r}")
     for name in HISTORY:
-        values = history[name]
-        if not (isinstance(values, list) and all(type(value) in (int, float) for value in values)):
+        values = header["history"][name]
+        if not isinstance(values, list) or any(type(v) not in (int, float) for v in values):
             raise ValueError(f"the history's {name} is no list of numbers")
-        if len(values) != epoch and not (name == "val_loss" and not values):
-            raise ValueError(f"the history has {len(values)} entries of {name} for {epoch} epochs")
-    return epoch, t, history
+        is_left_out = name == "val_loss" and not values
+        if len(values) != epoch and not is_left_out:
+            raise ValueError(f"the history's {name} has {len(values)} entries for {epoch} epochs")
 
 
 def _check_middle(middle, order, n, batch_size):
-    """The order of the n examples, how many of them are done, and the sums so far: of an epoch under way, if one is."""
+    """That an epoch under way has an order of the n examples, and stands between two batches."""
     if middle is None:
-        return None, 0, None
-    done, totals = middle["done"], np.array(middle["totals"], dtype=np.float64)
-    if order is None or order.dtype.kind not in "iu" or not np.array_equal(np.sort(order), np.arange(n)):
-        raise ValueError(f"its order is no order of the {n} examples")
+        return
+    if order is None or order.dtype.kind not in "iu" or order.shape != (n,):
+        raise ValueError(f"it has no order of the {n} examples")
+    if not np.array_equal(np.sort(order), np.arange(n)):
+        raise ValueError("its order has an example twice")
+    done = middle["done"]
     if type(done) is not int or not 0 <= done <= n or (done % batch_size and done < n):
-        raise ValueError(f"it stands at example {done!r} of {n}, which is no end of a batch of {batch_size}")
+        raise ValueError(f"it stands at example {done!r} of {n}, inside a batch of {batch_size}")
+    totals = np.array(middle["totals"], dtype=np.float64)
     if totals.shape != (3,) or not np.isfinite(totals).all():
         raise ValueError(f"its sums of loss, nll and kl are {totals.tolist()}")
-    return order, done, totals

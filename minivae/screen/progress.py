@@ -7,9 +7,9 @@ import time
 
 
 class Progress:
-    """One line on stderr, written over, where that is a terminal; elsewhere, if it is wanted, about ten lines in all.
+    """One line on stderr, written over, where that is a terminal; elsewhere, if wanted, about ten.
 
-    Without a stderr (a Windows program has none, a daemon may have closed it) the work goes on in silence.
+    Without a stderr (a Windows program has none, a daemon may have closed it) there is none.
     """
 
     def __init__(self, wanted=None):
@@ -47,7 +47,7 @@ def on_terminal():
     """Whether stderr is there, open, and a terminal."""
     try:
         return sys.stderr.isatty()
-    except (AttributeError, ValueError, OSError):  # None or without isatty; closed; gone
+    except (AttributeError, ValueError, OSError):  # None; closed; gone
         return False
 
 
@@ -61,40 +61,41 @@ def write_line(text):
 
 
 class CtrlC:
-    """`with CtrlC() as ctrl_c:` counts Ctrl-C instead of stopping the program at once; ask ctrl_c.pressed between steps.
+    """`with CtrlC() as ctrl_c:` counts Ctrl-C; ask for ctrl_c.pressed between two pieces of work.
 
-    A step that is run by ctrl_c.breakable(step) is broken off at the second press, with one KeyboardInterrupt. Nowhere
-    else inside the block is one raised, whatever is pressed, so what must not be cut in two needs no care of its own.
-
-    In another thread than the main one, and where the program handles Ctrl-C in its own way, nothing is changed.
+    ctrl_c.breakable(f, ...) is a piece that a second press breaks off, with a KeyboardInterrupt.
+    It raises one at most, and nowhere else inside the block, so that all the rest is whole without
+    a care of its own. In another thread than the main one, and where the program handles Ctrl-C in
+    its own way, nothing is changed.
     """
 
     def __init__(self):
         self.pressed = 0
         self._may_break = False
-        self._ours = False
+        self._is_ours = False
 
     def __enter__(self):
-        in_main = threading.current_thread() is threading.main_thread()
-        self._ours = in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
-        if self._ours:
+        is_main = threading.current_thread() is threading.main_thread()
+        is_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        self._is_ours = is_main and is_default
+        if self._is_ours:
             signal.signal(signal.SIGINT, self._press)
         return self
 
     def __exit__(self, *_):
-        if self._ours:
+        if self._is_ours:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _press(self, signum, frame):
         self.pressed += 1
         if self.pressed > 1 and self._may_break:
-            self._may_break = False  # before it raises: a third press finds nothing left to break off
+            self._may_break = False  # first, so that a third press finds nothing to break off
             raise KeyboardInterrupt
 
-    def breakable(self, step, *arguments):
-        """What step(*arguments) returns. A second Ctrl-C meanwhile raises KeyboardInterrupt."""
+    def breakable(self, work, *arguments):
+        """What work(*arguments) returns."""
         self._may_break = True
         try:
-            return step(*arguments)
+            return work(*arguments)
         finally:
             self._may_break = False

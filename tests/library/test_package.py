@@ -53,7 +53,7 @@ DOWNSTAIRS = {
     "files.npz": [],
     "files.checkpoints": ["files.npz"],
     "files.idx": [],
-    "files.mnist": ["files.idx"],
+    "files.mnist": ["files.idx", "screen.progress"],
     "files.saved": ["models", "files.npz"],
     "screen.progress": [],
 }
