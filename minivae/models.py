@@ -129,7 +129,10 @@ class Autoencoder(Module):
         and, for the Bernoulli likelihood, values outside [0, 1]."""
         x = self._array(x)
         if x.ndim != 2 or x.shape[1] != self.input_dim or not len(x):
-            raise ValueError(f"x has shape {x.shape}, but this model takes (B, {self.input_dim}) with B at least 1")
+            advice = ""
+            if x.ndim > 2 and x.size == len(x) * self.input_dim:
+                advice = ": write x.reshape(len(x), -1)"
+            raise ValueError(f"x has shape {x.shape}, but this model takes (B, {self.input_dim}) with B at least 1{advice}")
         low, high = x.min(), x.max()  # NaN comes through min and max
         if not (np.isfinite(low) and np.isfinite(high)):
             row, column = np.argwhere(~np.isfinite(x))[0]
@@ -198,6 +201,8 @@ class ConditionalVAE(VAE):
         if y is None:
             raise ValueError("a ConditionalVAE needs the labels: pass y=")
         y = np.asarray(y)
+        if y.dtype.kind in "USO":
+            raise ValueError(f"y must be {n} integers, got {y.dtype}: number the classes, names, y = np.unique(y, return_inverse=True)")
         if y.shape != (n,) or y.dtype.kind not in "iu" or n and not 0 <= y.min() <= y.max() < self.n_classes:
             raise ValueError(f"y must be {n} integers from 0 to {self.n_classes - 1}, got {y.dtype} of shape {y.shape}"
                              + (f" from {y.min()} to {y.max()}" if y.size else ""))
