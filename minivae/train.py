@@ -119,10 +119,10 @@ def fit(
     settings = None
     if checkpoint is not None or resume is not None:
         settings = checkpoints.settings(run, batch_size, beta, data, held_out)
-    if checkpoint is not None:
-        npz.check_place(checkpoint)
 
     with CtrlC() as ctrl_c:
+        if checkpoint is not None:
+            npz.check_place(checkpoint)
         if resume is not None and not _is_first_start(resume, checkpoint):
             checkpoints.read(resume, run, settings)
         history = run.history
@@ -246,6 +246,8 @@ def _end_epoch(run, val_loss):
 
 def _examples(model, x, y, binarize):
     """x and y as the model takes them; ValueError, in its words, where it does not."""
+    if isinstance(x, tuple):
+        raise ValueError(f"x is a tuple of {len(x)}: take it apart, x, y = x, and pass what is meant")
     x = model.check_input(x)
     return Examples(x, model.check_labels(y, len(x)), bool(binarize))
 

@@ -81,8 +81,7 @@ def read(path, run, settings):
         order = arrays.pop("order", None)
         middle = header["middle"]
         _check_middle(middle, order, n, settings["batch_size"])
-        rng = copy.deepcopy(run.rng)
-        rng.bit_generator.state = header["rng"]
+        rng = _rng_at(header["rng"], run.rng)
         # ... last of all by the model, which writes only if all names and shapes fit.
         parameters = {name.removeprefix("model/"): value for name, value in arrays.items()}
         run.model.load_state_dict(parameters)
@@ -99,6 +98,16 @@ def read(path, run, settings):
         run.order = order.copy()
         run.done = middle["done"]
         run.totals = np.array(middle["totals"], dtype=np.float64)
+
+
+def _rng_at(state, rng):
+    """A copy of the rng that stands where the state says."""
+    rng = copy.deepcopy(rng)
+    rng.bit_generator.state = state
+    again = json.dumps(rng.bit_generator.state, default=lambda array: array.tolist())
+    if json.loads(again) != state:
+        raise ValueError("its state of the rng is none that this kind of rng has")
+    return rng
 
 
 def _check_same(theirs, ours):

@@ -357,6 +357,44 @@ def test_the_cache_folder_of_each_system(monkeypatch, platform, variables, folde
     assert mnist._folders("~/here")[0] == Path(os.path.expanduser("~/here"))
 
 
+@pytest.mark.parametrize("pack, end", [(bytes, ""), (gzip.compress, ".gz")])
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_mnist_under_the_other_names_it_goes_by(home, split, pack, end):
+    pixels, labels = images(4), np.array([0, 1, 2, 3], np.uint8)
+    for name, array in zip(mnist.MNIST[split], (pixels, labels)):
+        write(home / "root" / f"{name.replace('-idx', '.idx')}{end}", pack(idx(array)))
+    assert data.mnist(split, root=home / "root", download=False)[1].tolist() == [0, 1, 2, 3]
+    raw = home / "environment" / "MNIST" / "raw"  # as torchvision leaves it
+    raw.mkdir(parents=True)
+    put(raw, images(2), np.array([7, 8], np.uint8), split, pack, end)
+    assert data.mnist(split, download=False)[1].tolist() == [7, 8]
+
+
+def test_files_that_may_be_meant_are_named(home):
+    for name in ("mnist.npz", "train-images.zip", "notes.txt", "t10k-labels-idx1-ubyte"):
+        write(home / "root" / name, b"?")
+    with pytest.raises(data.DataError) as caught:
+        data.mnist(root=home / "root", download=False)
+    message = str(caught.value)
+    assert f"{home / 'root' / 'mnist.npz'}, {home / 'root' / 'train-images.zip'} may be" in message
+    assert "notes.txt" not in message and "t10k" not in message  # these have their right names
+
+
+def test_a_home_that_is_not_known_makes_no_folder(home, monkeypatch):
+    """For a user without a home, expanduser leaves the ~ as it is."""
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.delenv("MINIVAE_DATA")
+    monkeypatch.setattr(os.path, "expanduser", lambda path: str(path))
+    monkeypatch.chdir(home)
+    with pytest.raises(data.DataError, match="no home folder: say with root="):
+        data.mnist()
+    with pytest.raises(data.DataError, match="~nobody/mnist begins with a home that is not known"):
+        data.mnist(root="~nobody/mnist")
+    put(home / "root", images(), np.array([3, 1, 4], np.uint8))
+    assert data.mnist(root=home / "root")[1].tolist() == [3, 1, 4]
+    assert not (home / "~").exists() and not (home / "~nobody").exists()
+
+
 @pytest.mark.parametrize("x, y, says", [
     (images().astype(np.int16), np.zeros(3, np.uint8), "train-images-idx3-ubyte: images are uint8 .* not int16"),
     (images()[0], np.zeros(2, np.uint8), r"train-images-idx3-ubyte: images .* not uint8 \(2, 5\)"),
