@@ -59,6 +59,8 @@ def reading(path, kind):
             fact = str(error) or type(error).__name__
             if isinstance(error, KeyError):
                 fact = f"it lacks {error}"
+            elif not isinstance(error, (ValueError, TypeError)):
+                fact = f"it is damaged ({fact})"
             raise ValueError(f"cannot use {os.fsdecode(path)}: {fact}") from error
 
 

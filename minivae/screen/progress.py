@@ -65,12 +65,18 @@ class CtrlC:
 
     ctrl_c.breakable(f, ...) is a piece that a second press breaks off, with a KeyboardInterrupt.
     It raises one at most, and nowhere else inside the block, so that all the rest is whole without
-    a care of its own. In another thread than the main one, and where the program handles Ctrl-C in
-    its own way, nothing is changed.
+    a care of its own. After a press the block ends once a moment has passed without another: the
+    second of two quick ones would hit what comes next, before it has what the block gave.
+
+    In another thread than the main one, and where the program handles Ctrl-C in its own way,
+    nothing is changed.
     """
+
+    moment = 0.3  # seconds
 
     def __init__(self):
         self.pressed = 0
+        self.last_press = 0.0
         self._may_break = False
         self._is_ours = False
 
@@ -82,15 +88,25 @@ class CtrlC:
             signal.signal(signal.SIGINT, self._press)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, error, *_):
+        if error is None:
+            self._wait_for_a_quiet_moment()
         if self._is_ours:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _press(self, signum, frame):
         self.pressed += 1
+        self.last_press = time.perf_counter()
         if self.pressed > 1 and self._may_break:
             self._may_break = False  # first, so that a third press finds nothing to break off
             raise KeyboardInterrupt
+
+    def _wait_for_a_quiet_moment(self):
+        while self.pressed:
+            left = self.last_press + self.moment - time.perf_counter()
+            if left <= 0:
+                break
+            time.sleep(left)
 
     def breakable(self, work, *arguments):
         """What work(*arguments) returns."""

@@ -13,6 +13,11 @@ from minivae.files import npz
 from minivae.screen.progress import CtrlC
 
 
+@pytest.fixture(autouse=True)
+def a_short_moment(monkeypatch):
+    monkeypatch.setattr(CtrlC, "moment", 0.01)
+
+
 def test_it_is_taken_between_batches_and_keeps_the_history():
     model = make(Interrupted)
     history = run(model)
@@ -153,6 +158,20 @@ def test_breakable_gives_the_result_and_leaves_other_errors_alone():
         assert ctrl_c.pressed == 5
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
+
+
+def test_the_second_of_two_quick_presses_does_not_hit_what_comes_next(monkeypatch):
+    monkeypatch.setattr(CtrlC, "moment", 0.2)
+    timer = threading.Timer(0.1, signal.raise_signal, [signal.SIGINT])
+    began = time.perf_counter()
+    with CtrlC() as ctrl_c:
+        signal.raise_signal(signal.SIGINT)
+        timer.start()
+    assert ctrl_c.pressed == 2 and time.perf_counter() - began > 0.25
+    began = time.perf_counter()
+    with CtrlC():
+        pass
+    assert time.perf_counter() - began < 0.1  # nothing was pressed
 
 
 PRESSED = """

@@ -310,11 +310,11 @@ def test_nearly_all_steps_are_taken_without_a_copy():
     looks = []
     careful_step = steps._careful_step
     steps._careful_step = lambda where: looks.append(where) or careful_step(where)
-    for i in range(2500):
+    for i in range(1100):
         opt.zero_grad()
         model.loss(X[:4], RNG(i)).backward()
         steps.step(i)
-    assert looks == [0, 1001, 2002]
+    assert looks == [0, 1001]
 
 
 def test_an_optimiser_that_nothing_is_known_of_is_looked_at_each_time():
