@@ -2,12 +2,12 @@
 
 import copy
 import dataclasses
-import os
 import time
 
 import numpy as np
 
 from .autodiff import no_grad
+from .checks import fitting
 from .checks.arguments import check_rng, positive_int
 from .checks.finite import Steps, check_loss
 from .data import binarize as draw_pixels
@@ -62,12 +62,25 @@ class Examples:
 
 
 @dataclasses.dataclass
+class Plan:
+    """What fit was asked to do; its docstring explains the names."""
+
+    data: Examples
+    held_out: Examples  # or None
+    epochs: int
+    batch_size: int
+    beta: object
+    callback: object
+
+
+@dataclasses.dataclass
 class Run:
     """Where a run of fit stands, down to the batch: what a checkpoint holds."""
 
     model: object
     optimizer: object
     rng: np.random.Generator
+    steps: Steps  # the optimiser's, none of which leaves a number that is not finite
     history: History = dataclasses.field(default_factory=History)
     epoch: int = 0  # how many epochs are finished
     order: np.ndarray = None  # (N,), the examples as the present epoch takes them; None between two
@@ -100,8 +113,8 @@ def fit(
     A resumed run ends with the same bits as one that was never stopped. Ctrl-C ends the run after
     the batch under way; a second one breaks that batch off, and the last checkpoint stands.
 
-    Raises, before the first step, ValueError or TypeError for bad arguments, OSError for a
-    checkpoint that cannot be written, and ValueError for one to resume from that is damaged or of
+    Raises, before the first step, ValueError or TypeError for bad arguments, OSError where a
+    checkpoint cannot be written or is not there, and ValueError for one that is damaged or of
     another model, data or setting. Raises FloatingPointError when a loss, a gradient or a step is
     not finite; the parameters are then those of the last good step.
     """
@@ -109,42 +122,31 @@ def fit(
     for name, value in (("epochs", epochs), ("batch_size", batch_size), ("every", every)):
         positive_int(name, value)
     check_rng(rng)
+    fitting.check_choices(beta, optimizer, callback)
     data = _examples(model, x, y, binarize)
-    held_out = _held_out(model, x_val, binarize)
-    run = Run(model, _check_optimizer(optimizer, model, lr), rng)
-    if not callable(beta):
-        _beta_of(beta, epoch=0)
-    if callback is not None and not callable(callback):
-        raise TypeError(f"callback must be a function of (model, history), got {callback!r}")
+    held_out = None if x_val is None else _examples(model, *fitting.pair(x_val), binarize)
+    plan = Plan(data, held_out, epochs, batch_size, beta, callback)
+    if optimizer is None:
+        optimizer = Adam(model.parameters(), lr=lr)
+    run = Run(model, optimizer, rng, Steps(optimizer))
     settings = None
     if checkpoint is not None or resume is not None:
-        settings = checkpoints.settings(run, batch_size, beta, data, held_out)
+        settings = checkpoints.settings(run, plan)
 
     with CtrlC() as ctrl_c:
         if checkpoint is not None:
             npz.check_place(checkpoint)
-        if resume is not None and not _is_first_start(resume, checkpoint):
+        if resume is not None and not checkpoints.is_first_start(resume, checkpoint):
             checkpoints.read(resume, run, settings)
-        history = run.history
-        written = (run.epoch, run.done)  # what the file holds
+        written = (run.epoch, run.done)  # where the run stands in the file
         show = Progress(progress)
+
+        # Epoch, report, checkpoint; over and over.
         try:
-            while run.epoch < epochs and not ctrl_c.pressed and not history.stopped:
-                # An epoch: each example once, and then the loss on what was held out.
-                weight = _beta_of(beta, run.epoch)
-                _train_epoch(run, data, batch_size, weight, ctrl_c, show, epochs)
-                if run.done < len(data):
-                    break  # Ctrl-C, between two batches
-                val_loss = ctrl_c.breakable(_validation_loss, run, held_out, weight)
-                _end_epoch(run, val_loss)
-
-                # A report, on the screen and to the caller.
-                show(f"epoch {run.epoch}/{epochs}  {history}", run.epoch / epochs)
-                if callback is not None:
-                    answer = ctrl_c.breakable(callback, model, history)
-                    history.stopped = _is_true(answer) and run.epoch < epochs
-
-                # A checkpoint.
+            while run.epoch < epochs and not ctrl_c.pressed and not run.history.stopped:
+                if not _epoch(run, plan, ctrl_c, show):
+                    break
+                _report(run, plan, ctrl_c, show)
                 if checkpoint is not None and run.epoch % every == 0:
                     checkpoints.write(checkpoint, run, settings)
                     written = (run.epoch, run.done)
@@ -153,37 +155,71 @@ def fit(
             if run.order is not None:  # inside a batch, whose noise is drawn already
                 checkpoint = None
 
-        # The end, for one of three reasons: all is done, the callback said so, or Ctrl-C.
+        # The end: all is done, or the callback said so, or Ctrl-C.
         if ctrl_c.pressed and run.epoch < epochs:
-            history.interrupted = True
+            run.history.interrupted = True
             show(f"stopped by Ctrl-C in epoch {run.epoch + 1}/{epochs}", 1)
         if checkpoint is not None and written != (run.epoch, run.done):
             checkpoints.write(checkpoint, run, settings)
-    return history
+    return run.history
 
 
-def _train_epoch(run, data, batch_size, beta, ctrl_c, show, epochs):
+def _epoch(run, plan, ctrl_c, show):
+    """Each example once, then the loss on what was held out, then an entry in the history.
+
+    Returns whether it was finished: Ctrl-C ends it between two batches.
+    """
+    beta = fitting.check_beta(plan.beta(run.epoch)) if callable(plan.beta) else plan.beta
+    _train(run, plan, beta, ctrl_c, show)
+    if run.done < len(plan.data):
+        return False
+    val_loss = None
+    if plan.held_out is not None:
+        val_loss = ctrl_c.breakable(_validation_loss, run, plan.held_out, beta)
+
+    history = run.history
+    for values, total in zip((history.loss, history.nll, history.kl), run.totals):
+        values.append(float(total / run.done))
+    if val_loss is not None:
+        history.val_loss.append(val_loss)
+    history.seconds.append(time.perf_counter() - run.started)
+    run.epoch += 1
+    run.order = None
+    run.done = 0
+    return True
+
+
+def _report(run, plan, ctrl_c, show):
+    """After an epoch: a line on the screen, and the word of the caller."""
+    show(f"epoch {run.epoch}/{plan.epochs}  {run.history}", run.epoch / plan.epochs)
+    if plan.callback is not None:
+        answer = ctrl_c.breakable(plan.callback, run.model, run.history)
+        run.steps.trusted = 0  # the caller may have changed anything: lr, say
+        run.history.stopped = fitting.is_true(answer) and run.epoch < plan.epochs
+
+
+def _train(run, plan, beta, ctrl_c, show):
     """The batches of this epoch that are still to do, or those up to a Ctrl-C."""
+    n = len(plan.data)
     if run.order is None:  # otherwise a checkpoint left the epoch in the middle
-        run.order = run.rng.permutation(len(data))
+        run.order = run.rng.permutation(n)
         run.totals = np.zeros(3)
     run.started = time.perf_counter()
-    steps = Steps(run.optimizer)
     with np.errstate(over="ignore", invalid="ignore"):  # told as errors, in words
-        while run.done < len(data):
+        while run.done < n:
             # One step of gradient descent.
-            rows = run.order[run.done : run.done + batch_size]
-            where = f"epoch {run.epoch + 1}, batch {run.done // batch_size + 1}"
-            x, y = data.batch(rows, run.rng)
+            rows = run.order[run.done : run.done + plan.batch_size]
+            where = f"epoch {run.epoch + 1}, batch {run.done // plan.batch_size + 1}"
+            x, y = plan.data.batch(rows, run.rng)  # (B, D), (B,)
             means = ctrl_c.breakable(_backward, run, x, y, beta, where)
-            steps.step(where)
+            run.steps.step(where)
             run.totals += len(rows) * means
             run.done += len(rows)
 
             # Between two steps.
-            if show.terminal and run.done < len(data):
-                percent = 100 * run.done // len(data)
-                show(f"epoch {run.epoch + 1}/{epochs}, {percent} %", run.epoch / epochs)
+            if show.terminal and run.done < n:
+                epoch = f"epoch {run.epoch + 1}/{plan.epochs}"
+                show(f"{epoch}, {100 * run.done // n} %", run.epoch / plan.epochs)
             if ctrl_c.pressed:
                 break
 
@@ -207,12 +243,10 @@ def _terms(model, x, y, rng):
 
 
 def _validation_loss(run, held_out, beta):
-    """The loss on the held-out data; None if there are none.
+    """The loss on the held-out data.
 
     Its noise is drawn from a copy of the rng, so that training goes on as if nothing was measured.
     """
-    if held_out is None:
-        return None
     rng = copy.deepcopy(run.rng)
     total = 0.0
     with no_grad(), np.errstate(over="ignore", invalid="ignore"):
@@ -228,74 +262,8 @@ def _validation_loss(run, held_out, beta):
     return val_loss
 
 
-def _end_epoch(run, val_loss):
-    """The epoch goes into the history, and the run stands between two epochs."""
-    history = run.history
-    for values, total in zip((history.loss, history.nll, history.kl), run.totals):
-        values.append(float(total / run.done))
-    if val_loss is not None:
-        history.val_loss.append(val_loss)
-    history.seconds.append(time.perf_counter() - run.started)
-    run.epoch += 1
-    run.order = None
-    run.done = 0
-
-
-# The arguments of fit
-
-
 def _examples(model, x, y, binarize):
     """x and y as the model takes them; ValueError, in its words, where it does not."""
-    if isinstance(x, tuple):
-        raise ValueError(f"x is a tuple of {len(x)}: take it apart, x, y = x, and pass what is meant")
+    fitting.check_no_pair(x)
     x = model.check_input(x)
     return Examples(x, model.check_labels(y, len(x)), bool(binarize))
-
-
-def _held_out(model, x_val, binarize):
-    if x_val is None:
-        return None
-    if isinstance(x_val, tuple) and len(x_val) == 2:
-        return _examples(model, *x_val, binarize)
-    is_list_of_data = isinstance(x_val, list) and len(x_val) > 0 and np.ndim(x_val[0]) == 2
-    if isinstance(x_val, tuple) or is_list_of_data:
-        raise ValueError(
-            f"x_val is a {type(x_val).__name__} of {len(x_val)}: write x_val=x for data alone, "
-            f"and the pair x_val=(x, y) for data with labels"
-        )
-    return _examples(model, x_val, None, binarize)
-
-
-def _check_optimizer(optimizer, model, lr):
-    if optimizer is None:
-        return Adam(model.parameters(), lr=lr)
-    if not hasattr(optimizer, "params"):  # a class has none yet
-        raise TypeError(
-            f"optimizer={optimizer!r} is no optimiser of this model's parameters: write "
-            f"optimizer=mv.Adam(model.parameters(), lr=1e-3), or leave it out"
-        )
-    return optimizer
-
-
-def _beta_of(beta, epoch):
-    """The weight of the KL in this epoch, a number."""
-    value = beta(epoch) if callable(beta) else beta
-    number = np.asarray(value)
-    if number.shape != () or number.dtype.kind not in "biuf" or not np.isfinite(number):
-        raise ValueError(
-            f"beta must be a finite number, or a function of the epoch that gives one, "
-            f"got {value!r}: leave it out for the VAE's own weight, 1"
-        )
-    return value
-
-
-def _is_first_start(resume, checkpoint):
-    """Whether one path is given to go on from and to write to, and nothing is there yet."""
-    if checkpoint is None or os.path.exists(resume):
-        return False
-    return os.path.abspath(os.fsdecode(resume)) == os.path.abspath(os.fsdecode(checkpoint))
-
-
-def _is_true(answer):
-    """Whether a callback returned True, and not just something, such as a Figure."""
-    return isinstance(answer, (bool, np.bool_)) and bool(answer)

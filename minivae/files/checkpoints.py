@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import zlib
 
 import numpy as np
@@ -11,18 +12,18 @@ from . import npz
 HISTORY = ("loss", "nll", "kl", "val_loss", "seconds")  # the lists of a History
 
 
-def settings(run, batch_size, beta, data, held_out):
+def settings(run, plan):
     """What must be the same when the run goes on, in plain values; of the data, a checksum."""
     model, optimizer = run.model, run.optimizer
     found = {"model": type(model).__name__, **model.config, "optimizer": type(optimizer).__name__}
     for name in ("lr", "momentum", "betas", "eps"):
         if hasattr(optimizer, name):
             found[name] = getattr(optimizer, name)
-    found["batch_size"] = batch_size
-    found["binarize"] = data.binarize
-    found["beta"] = "a function" if callable(beta) else beta
-    found["data"] = _fingerprint(data)
-    found["validation data"] = _fingerprint(held_out)
+    found["batch_size"] = plan.batch_size
+    found["binarize"] = plan.data.binarize
+    found["beta"] = "a function" if callable(plan.beta) else plan.beta
+    found["data"] = _fingerprint(plan.data)
+    found["validation data"] = _fingerprint(plan.held_out)
     frozen = [name for name, p in model.named_parameters() if not p.requires_grad]
     if frozen:
         found["frozen"] = frozen
@@ -38,6 +39,13 @@ def _fingerprint(data):
         else:
             prints.append([list(array.shape), zlib.crc32(np.ascontiguousarray(array))])
     return prints
+
+
+def is_first_start(resume, checkpoint):
+    """Whether one path is given to go on from and to write to, and nothing is there yet."""
+    if checkpoint is None or os.path.exists(resume):
+        return False
+    return os.path.abspath(os.fsdecode(resume)) == os.path.abspath(os.fsdecode(checkpoint))
 
 
 def write(path, run, settings):

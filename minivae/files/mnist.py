@@ -116,6 +116,7 @@ def _find(name, folders):
 def _paths(split, folders, download):
     """The paths of the split's images and labels, downloaded if need be."""
     found = {name: _find(name, folders) for name in MNIST[split]}
+
     if len({path and path.parent for path in found.values()}) > 1:
         # Images from here and labels from there may be of different data: no count would show it.
         for name, path in found.items():
@@ -124,6 +125,8 @@ def _paths(split, folders, download):
                     f"{path} is not MNIST's own and the other half of the {split} data is not "
                     f"beside it: put both into one folder ({' and '.join(found)})"
                 )
+
+    # What is in none of the folders is downloaded.
     missing = [name for name, path in found.items() if path is None]
     try:
         if missing and not download:

@@ -11,6 +11,7 @@ import pytest
 from small_runs import RNG, X, Y, bits, make, run, start
 
 import minivae as mv
+from minivae.checks.finite import Steps
 from minivae.files import checkpoints
 from minivae.train import Run
 
@@ -265,7 +266,8 @@ def test_members_and_header_keys_are_those_of_0_1_0(tmp_path, name):
     path = tmp_path / "run.npz"
 
     model = make(hidden_dims=(4,))
-    at = Run(model, mv.Adam(model.parameters(), lr=1e-2), RNG(0))
+    optimizer = mv.Adam(model.parameters(), lr=1e-2)
+    at = Run(model, optimizer, RNG(0), Steps(optimizer))
     with zipfile.ZipFile(OLD / f"{name}.npz") as old:
         header = json.loads(str(np.load(OLD / f"{name}.npz")["minivae"]))
         checkpoints.read(OLD / f"{name}.npz", at, header["settings"])
@@ -286,8 +288,8 @@ KILLED = """
 import sys, numpy as np, minivae as mv
 x = np.random.default_rng(0).random((64, 6)).astype(np.float32)
 model = mv.VAE(6, (8,), 2, rng=np.random.default_rng(1))
-path = sys.argv[1]
-mv.fit(model, x, epochs=200, batch_size=16, rng=np.random.default_rng(2), checkpoint=path, resume=path)
+settings = dict(batch_size=16, checkpoint=sys.argv[1], resume=sys.argv[1])
+mv.fit(model, x, epochs=200, rng=np.random.default_rng(2), **settings)
 mv.save(model, sys.argv[2])
 """
 

@@ -187,10 +187,11 @@ def press(pauses):
 def start(_, history):
     if len(history.loss) == 5:
         threading.Thread(target=press, args=(map(float, sys.argv[2:]),), daemon=True).start()
-history = mv.fit(model, x, epochs=10**6, batch_size=16, x_val=x, rng=np.random.default_rng(2), checkpoint=sys.argv[1],
-                 callback=start)
+settings = dict(batch_size=16, x_val=x, rng=np.random.default_rng(2), checkpoint=sys.argv[1])
+history = mv.fit(model, x, epochs=10**6, callback=start, **settings)
 ended.set()
-lengths = {len(v) for v in (history.loss, history.nll, history.kl, history.val_loss, history.seconds)}
+lists = (history.loss, history.nll, history.kl, history.val_loss, history.seconds)
+lengths = {len(values) for values in lists}
 print("history", history.interrupted, len(lengths))
 """
 

@@ -50,6 +50,7 @@ DOWNSTAIRS = {
     "checks.diagnosis": ["autodiff"],
     "checks.gradients": ["autodiff", "checks.diagnosis"],
     "checks.finite": ["optim"],
+    "checks.fitting": [],
     "files.npz": [],
     "files.checkpoints": ["files.npz"],
     "files.idx": [],
