@@ -173,7 +173,7 @@ def ppca(x, latent_dim):
     if variance <= 1e-12 * values[0]:
         raise ValueError(f"x varies in no more than {latent_dim} directions, so the noise has variance 0 and the likelihood "
                          f"is unbounded: choose a smaller latent_dim")
-    W = vectors[:, :latent_dim] * np.sqrt(np.maximum(kept - variance, 0))  # equal eigenvalues may differ by rounding
+    W = vectors[:, :latent_dim] * np.sqrt(kept - variance)
     log_likelihood = -0.5 * (D * np.log(2 * np.pi) + np.sum(np.log(kept)) + (D - latent_dim) * np.log(variance) + D)
     return PPCA(mean, W, variance, float(log_likelihood))  # eq. (15.12)
 

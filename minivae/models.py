@@ -115,11 +115,6 @@ class Autoencoder(Module):
         mean, logvar = out[0].data, out[1].data
         return mean if rng is None else mean + std(logvar) * rng.standard_normal(mean.shape, self.dtype)
 
-    def check_labels(self, y, n):
-        """None: this model takes no labels. Raises ValueError for any."""
-        if y is not None:
-            raise ValueError(f"a {type(self).__name__} takes no labels: leave out y, or train a ConditionalVAE")
-
     def _array(self, x):
         """x, an array or a Tensor, as an array of the model's dtype."""
         return np.asarray(x.data if isinstance(x, Tensor) else x).astype(self.dtype, copy=False)
@@ -129,10 +124,7 @@ class Autoencoder(Module):
         and, for the Bernoulli likelihood, values outside [0, 1]."""
         x = self._array(x)
         if x.ndim != 2 or x.shape[1] != self.input_dim or not len(x):
-            advice = ""
-            if x.ndim > 2 and x.size == len(x) * self.input_dim:
-                advice = ": write x.reshape(len(x), -1)"
-            raise ValueError(f"x has shape {x.shape}, but this model takes (B, {self.input_dim}) with B at least 1{advice}")
+            raise ValueError(f"x has shape {x.shape}, but this model takes (B, {self.input_dim}) with B at least 1")
         low, high = x.min(), x.max()  # NaN comes through min and max
         if not (np.isfinite(low) and np.isfinite(high)):
             row, column = np.argwhere(~np.isfinite(x))[0]
@@ -201,8 +193,6 @@ class ConditionalVAE(VAE):
         if y is None:
             raise ValueError("a ConditionalVAE needs the labels: pass y=")
         y = np.asarray(y)
-        if y.dtype.kind in "USO":
-            raise ValueError(f"y must be {n} integers, got {y.dtype}: number the classes, names, y = np.unique(y, return_inverse=True)")
         if y.shape != (n,) or y.dtype.kind not in "iu" or n and not 0 <= y.min() <= y.max() < self.n_classes:
             raise ValueError(f"y must be {n} integers from 0 to {self.n_classes - 1}, got {y.dtype} of shape {y.shape}"
                              + (f" from {y.min()} to {y.max()}" if y.size else ""))

@@ -17,14 +17,14 @@ class Module:
     def named_parameters(self, prefix=""):
         """Yield (name, Tensor) in a stable order, with names like encoder.0.weight, and write the name into .name."""
         for key, value in self.children():
-            if isinstance(value, Tensor):
+            if isinstance(value, Tensor) and value.requires_grad:
                 value.name = f"{prefix}{key}"
                 yield value.name, value
             elif isinstance(value, Module):
                 yield from value.named_parameters(f"{prefix}{key}.")
 
     def parameters(self):
-        return [p for _, p in self.named_parameters() if p.requires_grad]
+        return [p for _, p in self.named_parameters()]
 
     def state_dict(self):
         """dict name -> ndarray, a copy that later training does not change."""
