@@ -160,6 +160,19 @@ def test_breakable_gives_the_result_and_leaves_other_errors_alone():
         signal.raise_signal(signal.SIGINT)
 
 
+def test_a_third_press_adds_no_second_exception():
+    def work():
+        try:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+        finally:
+            signal.raise_signal(signal.SIGINT)  # while the first one is on its way out
+
+    with CtrlC() as ctrl_c, pytest.raises(KeyboardInterrupt) as caught:
+        ctrl_c.breakable(work)
+    assert ctrl_c.pressed == 3 and caught.value.__context__ is None
+
+
 def test_the_second_of_two_quick_presses_does_not_hit_what_comes_next(monkeypatch):
     monkeypatch.setattr(CtrlC, "moment", 0.2)
     timer = threading.Timer(0.1, signal.raise_signal, [signal.SIGINT])
