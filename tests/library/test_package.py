@@ -51,9 +51,12 @@ DOWNSTAIRS = {
     "checks.recording": [],
     "checks.diagnosis": ["autodiff"],
     "checks.gradients": ["autodiff", "checks.diagnosis"],
+    "checks.finite": ["optim"],
+    "checks.fitting": [],
     "files.npz": [],
+    "files.checkpoints": ["files.npz"],
     "files.idx": [],
-    "files.mnist": ["files.idx"],
+    "files.mnist": ["files.idx", "screen.progress"],
     "files.saved": ["models", "files.npz"],
     "screen.progress": [],
 }
@@ -70,7 +73,9 @@ def imports(path):
             others.add(node.module.split(".")[0])
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1]
-            names = [node.module] if node.module else [alias.name for alias in node.names]
+            names = [node.module]
+            if not node.module or PACKAGE.joinpath(*base[1:], node.module).is_dir():  # modules, not what is in one
+                names = [".".join(filter(None, (node.module, alias.name))) for alias in node.names]
             own |= {".".join([*base, name][1:]) for name in names}
     return own, others
 
