@@ -231,6 +231,7 @@ TERABYTES = bytes([0, 0, 8, 3]) + struct.pack(">3I", 60000, 60000, 60000)
         (PACKED[:10] + b"\xff" * 20, "invalid block type"),
         (PACKED[:2] + b"\7" + PACKED[3:], "Unknown compression method"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "",  # gzip's bytes hold the time
 )
 def test_a_damaged_idx_file_is_refused_by_name_and_fact(tmp_path, content, says):
     path = write(tmp_path / "train-images", content)
