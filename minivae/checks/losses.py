@@ -1,0 +1,665 @@
+"""Is a VAE's loss right? check_loss takes a loss apart into known terms, and says which ELBO it is, or why it is none.
+
+A loss is a function that can be called on any inputs. So evaluate every term that the losses of VAEs are made of on many
+random inputs, and ask least squares for the weights with which they add up to the loss. If the sum fits to rounding, the
+weights are the loss; if it does not, nothing is known of it, and that is what is said. The weights at several sizes
+(B, D, Z) tell what is summed and what is averaged: a weight that falls as 1/D is a mean over the pixels.
+
+Below: the terms; the random inputs; the fit; the weights as powers of B, D and Z; what they mean; the words.
+"""
+
+import dataclasses
+import itertools
+import textwrap
+
+import numpy as np
+
+# Sizes (B, D, Z). The last is the largest, and the one whose numbers are reported. A loss may be written for 784 pixels only.
+SIZES = ((6, 20, 3), (6, 20, 7), (11, 20, 3), (6, 33, 3), (7, 784, 3), (11, 784, 7), (16, 784, 20))
+DRAWS = 48  # random inputs at each size, twice as many as there are terms
+EXACT = 1e-11  # largest relative error of a fit in float64
+CLOSE = 1e-5  # and of one in float32, or with an eps in its logarithms; a wrong term is off by more
+
+
+# The terms. Each is summed over the batch and over pixels or latents, so its weight in a loss that sums everything is 1.
+
+RECONSTRUCTIONS = {"cross-entropy (p)": "bernoulli", "cross-entropy (logits)": "bernoulli", "1/2 (x - x_hat)^2": "squared",
+                   "1/2 (x - sigmoid(x_hat))^2": "squared", "|x - x_hat|": "absolute"}
+
+# What the second output s may be: the terms that are then sigma^2 and log sigma^2, the latter with its factor. With them
+# the KL of eq. (8.4) is 1/2 mu^2 + 1/2 sigma^2 - 1/2 log sigma^2 - 1/2, summed over the latents.
+MEANINGS = {"logvar": ("1/2 e^s", "1/2 s", 1, "log sigma^2"), "logstd": ("1/2 e^2s", "1/2 s", 2, "log sigma"),
+            "std": ("1/2 s^2", "1/2 log s", 2, "sigma"), "variance": ("1/2 s", "1/2 log s", 1, "sigma^2"),
+            "softplus": ("1/2 softplus(s)^2", "1/2 log softplus(s)", 2, "sigma before a softplus")}
+PLAIN = (*RECONSTRUCTIONS, "1/2 mu^2", "1/2 e^s", "1/2 e^2s", "1/2 s^2", "1/2 s", "1/2 log s", "constant")
+
+# Terms that are tried where those do not fit: an eps inside a logarithm, to first order; a KL the wrong way round; others.
+FURTHER = (("eps in log p", "eps in log sigmoid", "eps in log sigma^2 (std)", "eps in log sigma^2 (variance)"),
+           ("1/2 e^-s", "1/2 mu^2 e^-s", "1/2 e^-2s", "1/2 mu^2 e^-2s"),
+           ("1/2 softplus(s)^2", "1/2 log softplus(s)"),
+           ("1/2 e^(s/2)", "|mu|", "|s|", "mu"))
+
+
+def known_terms(x, x_hat, mu, s):
+    """The value of every known term on x, x_hat (B, D) and mu, s (B, Z), by name. Terms not defined there are NaN."""
+    softplus = np.logaddexp(0, s)
+    inverse = 1 / np.square(s)
+    values = {
+        "cross-entropy (p)": -x * np.log(x_hat) - (1 - x) * np.log(1 - x_hat),
+        "cross-entropy (logits)": np.logaddexp(0, x_hat) - x * x_hat,  # eq. (4.5)
+        "1/2 (x - x_hat)^2": (x - x_hat) ** 2 / 2,  # eq. (10.11)
+        "1/2 (x - sigmoid(x_hat))^2": (x - 1 / (1 + np.exp(-x_hat))) ** 2 / 2,
+        "|x - x_hat|": np.abs(x - x_hat),
+        "1/2 mu^2": mu**2 / 2,
+        "1/2 e^s": np.exp(s) / 2,
+        "1/2 e^2s": np.exp(2 * s) / 2,
+        "1/2 s^2": s**2 / 2,
+        "1/2 s": s / 2,
+        "1/2 log s": np.log(np.abs(s)) / 2,
+        "constant": np.ones(1),
+        # d/d eps of -x log(p + eps) - (1 - x) log(1 - p + eps) and of -1/2 log(sigma^2 + eps) at eps = 0
+        "eps in log p": -x / x_hat - (1 - x) / (1 - x_hat),
+        "eps in log sigmoid": -x * (1 + np.exp(-x_hat)) - (1 - x) * (1 + np.exp(x_hat)),
+        "eps in log sigma^2 (std)": -inverse / 2,
+        "eps in log sigma^2 (variance)": -1 / (2 * s),
+        "1/2 e^-s": np.exp(-s) / 2,
+        "1/2 mu^2 e^-s": mu**2 * np.exp(-s) / 2,
+        "1/2 e^-2s": np.exp(-2 * s) / 2,
+        "1/2 mu^2 e^-2s": mu**2 * np.exp(-2 * s) / 2,
+        "1/2 softplus(s)^2": softplus**2 / 2,
+        "1/2 log softplus(s)": np.log(softplus) / 2,
+        "1/2 e^(s/2)": np.exp(s / 2) / 2,
+        "|mu|": np.abs(mu),
+        "|s|": np.abs(s),
+        "mu": mu,
+    }
+    return {name: np.sum(value) for name, value in values.items()}
+
+
+# The random inputs. They differ in scale from draw to draw, or else all the sums would be nearly proportional.
+
+@dataclasses.dataclass(frozen=True)
+class Domain:
+    """Which inputs a loss is defined on. Tried in the order of DOMAINS, until one fits."""
+
+    positive: bool = False  # s > 0, for a standard deviation or a variance
+    binary: bool = False  # x is 0 or 1 throughout; else in half of the draws
+    logits: bool = False  # x_hat of any size; else within (0, 1), where it may be probabilities or logits
+
+
+DOMAINS = [Domain(positive, binary) for binary in (False, True) for positive in (False, True)]
+
+
+def random_inputs(size, domain, rng):
+    """x, x_hat (B, D) and mu, s (B, Z) in float64: one draw."""
+    B, D, Z = size
+    x = (rng.random((B, D)) < rng.uniform(0.1, 0.9)).astype(float)
+    if not domain.binary and rng.random() < 0.5:
+        x = 0.5 + rng.uniform(0.3, 1) * (x - 0.5) * rng.uniform(0.1, 1, (B, D))
+    logits = rng.uniform(-1, 1) + rng.uniform(-0.5, 2) * (2 * x - 1) + rng.uniform(0.2, 1) * rng.normal(size=(B, D))
+    x_hat = 2 * logits if domain.logits else 0.01 + 0.98 / (1 + np.exp(-logits))
+    mu = rng.uniform(0, 1) ** 2 * 3 * (rng.normal() + rng.normal(size=(B, Z)))
+    s = rng.uniform(-2.5, 2.5) + rng.uniform(0.05, 1) * rng.normal(size=(B, Z))
+    if rng.random() < 0.2:  # close to the prior, where a penalty with a threshold shows
+        mu, s = mu / 30, s / 30
+    return x, x_hat, mu, np.exp(s / 1.5) if domain.positive else s
+
+
+# Calling the loss.
+
+class Obstacle(Exception):
+    """A reason why a loss cannot be taken apart; it becomes the diagnosis."""
+
+
+def value(loss, inputs):
+    """loss(*inputs) as a float. It gets copies, since it may write into them."""
+    result = loss(*(a.copy() for a in inputs))
+    result = getattr(result, "data", result) if type(result).__module__.startswith("minivae") else result
+    shape = tuple(getattr(result, "shape", ()))
+    if np.prod(shape, dtype=int) != 1:
+        raise Obstacle(f"it returns an array of shape {shape} where a loss is one number: take its mean over the batch first")
+    return float(result)
+
+
+def measured(loss, size, domain, rng):
+    """The known terms and the loss on DRAWS random inputs; Obstacle for a loss that is not finite or not repeatable."""
+    terms, y = [], []
+    for draw in range(DRAWS):
+        inputs = random_inputs(size, domain, rng)
+        with np.errstate(all="ignore"):
+            y.append(value(loss, inputs))
+            again = value(loss, inputs) if draw < 2 else y[-1]
+            terms.append(known_terms(*inputs))
+        if not np.isfinite(y[-1]):
+            raise Obstacle(f"it is {y[-1]} for x_hat within {_range(inputs[1])}, mu within {_range(inputs[2])} and s within "
+                           f"{_range(inputs[3])}, where every VAE's loss is finite")
+        if abs(again - y[-1]) > CLOSE * abs(y[-1]):
+            raise Obstacle("it gives another value when it is called again with the same inputs: it draws noise. Only a "
+                           "function of x, x_hat, mu and s can be taken apart: let it take its noise or its z from "
+                           "outside, and use the KL in closed form, eq. (8.4), in place of a draw of it")
+    return terms, np.array(y)
+
+
+def _range(a):
+    return f"({a.min():.2g}, {a.max():.2g})"
+
+
+def fits_at(loss, sizes, rng):
+    """The domain, the fits at the sizes that the loss takes (largest last), and why it did not take the others."""
+    best, obstacles, largest = None, [], sizes[-1]
+    for domain in DOMAINS:
+        try:
+            found = best_fit(*measured(loss, largest, domain, rng), largest)
+        except Exception as obstacle:  # whatever a stranger's loss may raise
+            obstacles.append(obstacle)
+            continue
+        if best is None or found.error < best[1].error:
+            best = domain, found
+        if found.error < CLOSE:
+            break
+    if best is None:
+        raise obstacles[0]
+    domain, found = best
+    if found.error < CLOSE and {"cross-entropy (logits)", "1/2 (x - sigmoid(x_hat))^2"} & set(found.weights):
+        domain = dataclasses.replace(domain, logits=True)  # then x_hat may be of any size: let it
+        found = best_fit(*measured(loss, largest, domain, rng), largest)
+    fits, refused = [], {}
+    for size in sizes[:-1]:
+        try:
+            fits.append(best_fit(*measured(loss, size, domain, rng), size))
+        except Exception as error:
+            refused[size] = error
+    return domain, [*fits, found], refused
+
+
+# The fit.
+
+@dataclasses.dataclass
+class Fit:
+    """The loss at one size as a sum of known terms. weights: {name: number}, those that are not 0. error: the largest
+    relative one; it is what was left out, if the fit is no good."""
+
+    size: tuple
+    weights: dict
+    error: float
+
+
+def fit(terms, y, size, names):
+    """Least squares on the relative errors of y (DRAWS,); the terms that the loss does without are then left out."""
+    scale = np.abs(y) + 0.1 * np.median(np.abs(y)) + 1e-300
+    A = np.array([[row[name] for name in names] for row in terms]) / scale[:, None]
+    keep = [j for j in range(len(names)) if np.isfinite(A[:, j]).all()]
+
+    def solve(columns):
+        unit = np.abs(A[:, columns]).max(axis=0)
+        w = np.linalg.lstsq(A[:, columns] / unit, y / scale, rcond=1e-14)[0] / unit
+        return w, np.abs(A[:, columns] @ w - y / scale).max()
+
+    w, error = solve(keep)
+    if error < CLOSE:
+        allowed = max(3 * error, 1e-12)
+        for j in [keep[i] for i in np.argsort(np.abs(A[:, keep] * w).max(axis=0))]:
+            fewer = [k for k in keep if k != j]
+            if fewer and solve(fewer)[1] <= allowed:
+                keep = fewer
+        w, error = solve(keep)
+    return Fit(size, {names[j]: float(v) for j, v in zip(keep, w)}, float(error))
+
+
+def best_fit(terms, y, size):
+    """The plain terms if they fit exactly; else the smallest further set that does; else whichever comes closest."""
+    fits = [fit(terms, y, size, PLAIN)]
+    for further in FURTHER:
+        if fits[-1].error < EXACT:
+            return fits[-1]
+        fits.append(fit(terms, y, size, PLAIN + further))
+    closest = min(fits, key=lambda f: f.error)
+    return closest if closest.error < fits[0].error / 30 else fits[0]  # 30: more terms always fit a little better
+
+
+# Weights as powers of the sizes: c B^b D^d Z^z.
+
+@dataclasses.dataclass
+class Law:
+    """factor: c. powers: (b, d, z). text: 'D/Z', say; '' if no product of powers fits. value: at the largest size."""
+
+    value: float
+    factor: float = np.nan
+    powers: tuple = (0, 0, 0)
+    text: str = ""
+
+
+def law(values, sizes, tol):
+    """How one weight depends on the size: the product of powers that fits all values, and if the sizes leave several open
+    (one size leaves everything open), those whose factor is 1, 2 or 1/2."""
+    values, sizes = np.array(values), np.array(sizes, float)
+    found = []
+    for powers in itertools.product((0, -1, 1, -2, 2), repeat=3):
+        factors = values / np.prod(sizes ** np.array(powers), axis=1)
+        if np.ptp(factors) <= tol * np.abs(factors).max():
+            found.append((_round(factors[-1], tol), powers))
+    if len(found) > 1:
+        varied = np.ptp(sizes, axis=0) > 0
+        plain = [f for f in found if abs(f[0]) == 1] or [f for f in found if abs(f[0]) in (2, 0.5)]
+        found = plain or [f for f in found if not np.any(np.array(f[1])[~varied])]
+        cost = lambda f: np.abs(f[1]).sum()
+        found = [f for f in found if cost(f) == min(map(cost, found))]
+    if not found:
+        return Law(float(values[-1]))
+    factor, powers = found[0]
+    return Law(float(factor * np.prod(sizes[-1] ** np.array(powers))), factor, powers,
+               " or ".join(_product(*f) for f in found))
+
+
+def _round(c, tol):
+    """c, or the simple number that it is to within tol."""
+    for simple in (round(c), 1 / round(1 / c) if 0 < abs(c) < 1 else 0, float(f"{c:.3g}")):
+        if simple and abs(c / simple - 1) <= tol:
+            return float(simple)
+    return float(c)
+
+
+def _product(factor, powers):
+    """'D/Z', '0.001 D', '-1/(B D)': a factor and powers of B, D and Z as one would write them."""
+    above, below = ([name if abs(p) == 1 else f"{name}^{abs(p)}" for name, p in zip("BDZ", powers) if sign * p > 0]
+                    for sign in (1, -1))
+    number = abs(factor)
+    if number < 1 and 1 / number == round(1 / number) and (number < 0.001 or above):
+        below.insert(0, f"{1 / number:.0f}")
+    elif number != 1 or not above:
+        above.insert(0, f"{number:.6g}")
+    text = " ".join(above) or "1"
+    if below:
+        text += "/" + (f"({' '.join(below)})" if len(below) > 1 else below[0])
+    return "-" * bool(factor < 0) + text
+
+
+# What the weights mean.
+
+class Reading:
+    """The fits at all sizes, read as weight * (reconstruction + beta * KL) + constant. Weights are arrays over the sizes.
+
+    name, kind: of the reconstruction, '' if there is none or more than one. second: which of MEANINGS. mu2, sigma2, log:
+    what 1/2 mu^2, 1/2 sigma^2 and -1/2 log sigma^2 are weighted with; three times the same in a KL. others: terms that
+    belong to none of these. excess: the constant, less the -1/2 per latent that belongs to the KL.
+    """
+
+    def __init__(self, fits):
+        self.sizes = np.array([f.size for f in fits])
+        self.error = max(f.error for f in fits)
+        self.tol = float(np.clip(1000 * self.error, 1e-9, 2e-4))
+        names = sorted({name for f in fits for name in f.weights}, key=(PLAIN + sum(FURTHER, ())).index)
+        self.weights = {name: np.array([f.weights.get(name, 0.0) for f in fits]) for name in names}
+        reconstructions = [name for name in names if name in RECONSTRUCTIONS]
+        self.name = reconstructions[0] if len(reconstructions) == 1 else ""
+        self.kind = RECONSTRUCTIONS.get(self.name, "")
+        self.several = reconstructions if len(reconstructions) > 1 else []
+        self.weight = self.of(self.name)
+        self.mu2 = self.of("1/2 mu^2")
+        self.second = min(MEANINGS, key=self.strangeness)  # the first of those that are equally strange
+        self.sigma2, self.log, self.others = self.read_as(self.second)
+        if not (self.sigma2.any() or self.log.any()):
+            self.second = ""
+        per_latent = self.sizes[:, 0] * self.sizes[:, 2] / 2
+        self.kl = self.log if self.log.any() else self.sigma2
+        self.excess = self.of("constant") + self.kl * per_latent
+        self.excess[np.abs(self.excess) <= self.tol * (np.abs(self.of("constant")) + np.abs(self.kl * per_latent))] = 0
+        self.one_missing = bool(self.kl.any()) and self.same(self.excess, self.kl * per_latent)
+        self.has_kl_shape = not self.others and self.second != "" and self.same(self.mu2, self.log) \
+            and self.same(self.sigma2, self.log)
+        self.is_kl = self.has_kl_shape and not self.one_missing
+
+    def of(self, name):
+        return self.weights.get(name, np.zeros(len(self.sizes)))
+
+    def same(self, a, b):
+        return bool(np.all(np.abs(a - b) <= self.tol * np.maximum(np.abs(a), np.abs(b))))
+
+    def read_as(self, second):
+        """The weights of 1/2 sigma^2 and of -1/2 log sigma^2 if s is `second`, and the latents' terms that then remain."""
+        variance, logarithm, factor, _ = MEANINGS[second]
+        rest = set(self.weights) - {*RECONSTRUCTIONS, "1/2 mu^2", "constant", variance, logarithm}
+        return self.of(variance), -self.of(logarithm) / factor, [n for n in self.weights if n in rest and "eps" not in n]
+
+    def strangeness(self, second):
+        """How many terms are left over, and how many of the KL's three weights differ from the others."""
+        sigma2, log, others = self.read_as(second)
+        three = (self.mu2, sigma2, log)
+        agree = max(sum(self.same(a, b) and bool(b.any()) for b in three) for a in three)
+        return len(others) + (3 - agree) / 2
+
+    def law(self, values):
+        return law(values, self.sizes, self.tol)
+
+    def beta(self):
+        """The weight of the KL relative to the reconstruction's, as a Law."""
+        return self.law(self.kl / self.weight)
+
+
+# The words.
+
+BITS = 1 / np.log(2)
+KINDS = {"cross-entropy (p)": "Bernoulli cross-entropy of probabilities",
+         "cross-entropy (logits)": "Bernoulli cross-entropy of logits",
+         "1/2 (x - x_hat)^2": "squared error", "1/2 (x - sigmoid(x_hat))^2": "squared error of sigmoid(x_hat)",
+         "|x - x_hat|": "absolute error"}
+
+
+def reduction(weight, inner, k):
+    """A weight's law in words: 'averaged over pixels and batch', and the factor that is left. inner: 'pixels' or 'latents',
+    k: which of the powers is theirs."""
+    b, own = weight.powers[0], weight.powers[k]
+    if " or " in weight.text or not {b, own} <= {0, -1}:
+        return f"with weight {weight.text or f'{weight.value:.6g}'}", 1.0
+    how = {0: "summed", -1: "averaged"}
+    text = f"{how[own]} over {inner} and batch" if b == own else f"{how[own]} over {inner}, {how[b]} over the batch"
+    if weight.powers[3 - k]:
+        text += f", times {_product(1, (0, weight.powers[1] * (k == 2), weight.powers[2] * (k == 1)))}"
+    return text, weight.factor
+
+
+def facts(r):
+    """What was found, as (label, text)."""
+    rec = "none" if not r.several else " + ".join(KINDS[name] for name in r.several)
+    if r.name:
+        how, factor = reduction(r.law(r.weight), "pixels", 1)
+        rec = f"{KINDS[r.name]}, {how}"
+        size = abs(factor)
+        if r.kind == "bernoulli":
+            rec += ", in bits" if _near(size, BITS, r) else ", in nats" + times(factor)
+        elif r.kind == "squared":
+            rec = ("1/2 " if size == 1 else "") + rec + (times(factor / 2) if size not in (1, 2) else "")
+        else:
+            rec += times(factor)
+    second = "the loss does not depend on it"
+    if r.second:
+        second = f"s = {MEANINGS[r.second][3]} ({r.second})"
+    if r.second and r.others:
+        second += " in one term, but see below"
+    kl = "none"
+    if r.has_kl_shape:
+        how, factor = reduction(r.law(r.kl), "latents", 2)
+        kl = f"KL(N(mu, sigma^2) || N(0, I)), {how}" + (", in bits" if _near(factor, BITS, r) else times(factor))
+    elif r.mu2.any() or r.second or r.others:
+        kl = "no KL to the prior N(0, I)"
+    return [("reconstruction", rec), ("second output", second), ("penalty", kl)]
+
+
+def times(factor):
+    return "" if factor == 1 else f", times {factor:.6g}"
+
+
+def _near(a, b, r):
+    return abs(a / b - 1) <= r.tol
+
+
+def about_beta(r):
+    """Why the effective beta is what it is, and what follows; for a loss that has a KL and one reconstruction."""
+    beta, rec, kl = r.beta(), r.law(r.weight), r.law(r.kl)
+    said = []
+    if beta.value < 0:
+        return ["the KL has the wrong sign: this loss falls without end as q(z | x) moves away from the prior"]
+    if any(beta.powers) and r.kind != "absolute":
+        said.append(f"the reconstruction is {reduction(rec, 'pixels', 1)[0]}, the KL {reduction(kl, 'latents', 2)[0]}. An ELBO "
+                    "sums over pixels and over latents, and only then averages over the batch, eq. (10.3) and eq. (15.18)")
+    if r.kind == "squared":
+        said.append(f"that is the ELBO of a Gaussian decoder of fixed variance sigma2 = {beta.value:.6g}, eq. (10.11) and eq. (15.17): "
+                    f"pixels with a noise of standard deviation {beta.value**0.5:.3g}")
+    elif r.kind == "absolute":
+        said.append("absolute error is the nll of a Laplace density of scale 1, but for a constant; divided by the scale b "
+                    f"it would be that of scale b, so this loss is an ELBO for b = {beta.value:.6g}")
+    elif not any(beta.powers) and not _near(beta.value, 1, r):
+        said.append(_plain_factor(beta.value, r))
+    D = float(r.sizes[-1][1])
+    if r.kind == "bernoulli" and beta.value >= D * (1 - r.tol):
+        said.append("all latents will collapse: with beta at least D no code is worth its price, whatever the data and the "
+                    "decoder, for a code lowers the nll by at most D times its KL")
+    if r.kind == "squared" and beta.value >= D / 4 * (1 - r.tol):
+        said.append("all latents will collapse if pixels lie in [0, 1]: with sigma2 at least D/4 no code is worth its price, "
+                    "whatever the data and the decoder")
+    return said
+
+
+def _plain_factor(beta, r):
+    if _near(beta, 2, r):
+        return "the KL counts twice: its 1/2 is missing, eq. (8.4), unless a weight of 2 is meant"
+    if _near(beta, 0.5, r):
+        return "the KL counts half: there is a 1/2 too many, unless a weight of 1/2 is meant"
+    if _near(beta, np.log(2), r) or _near(beta, BITS, r):
+        return "one of the two is in bits, the other in nats: their ratio is log 2"
+    return (f"the KL has a weight of {beta:.6g}. That is a beta-VAE; its value is no bound on log p(x), unless beta is 1, "
+            "eq. (10.3)")
+
+
+def about_penalty(r):
+    """What is wrong with a penalty that is no KL, term by term."""
+    if not (r.mu2.any() or r.second or r.others):
+        return ["there is no penalty on mu and s: it is the loss of an autoencoder, and codes drawn from N(0, I) need not mean "
+                "anything to its decoder"]
+    plus, minus = r.weights.get("1/2 mu^2 e^-s", r.weights.get("1/2 mu^2 e^-2s")), -r.log
+    if plus is not None and not r.mu2.any() and r.same(plus, minus):
+        return ["that is the KL the other way round, KL(N(0, I) || q): the ELBO has KL(q || N(0, I)), eq. (8.4)"]
+    said, (m, v, c) = [], (r.mu2[-1], r.sigma2[-1], r.log[-1])
+    if not r.second:
+        if m and not r.others:
+            said.append("1/2 mu^2 alone is a ridge penalty on the code, and the second output is never used")
+    else:
+        said += _three_weights(r, m, v, c)
+    for name in r.others:
+        said.append(f"{name}, with weight {r.weights[name][-1]:.6g}, belongs to no KL" + _hint(r, name))
+    return said
+
+
+def _three_weights(r, m, v, c):
+    """How mu^2, sigma^2 and -log sigma^2, with weights m, v and c, are no KL."""
+    variance, logarithm, factor, _ = MEANINGS[r.second]
+    log_text = f"{factor if factor > 1 else ''} {logarithm[4:]}".strip()
+    near = lambda a, b: abs(a - b) <= r.tol * max(abs(a), abs(b))
+    if not m:
+        yield "mu^2 is missing: nothing keeps the means near 0"
+    if not v:
+        yield f"sigma^2 = {variance[4:]} is missing: -log sigma^2 falls without end as sigma grows"
+    if not c:
+        yield f"-log sigma^2 = -{log_text} is missing: nothing keeps sigma from going to 0"
+    for what, weight in (("mu^2", m), (f"sigma^2 = {variance[4:]}", v), (f"-log sigma^2 = -{log_text}", c)):
+        if weight and any(near(weight, -w) for w in (m, v, c)) and sum(near(weight, w) for w in (m, v, c)) == 1:
+            yield f"{what} has the wrong sign"
+    if v > 0 and c > 0 and not near(v, c):
+        yield (f"sigma^2 counts {v / c:.6g} times what -log sigma^2 counts, so the penalty is smallest at sigma^2 = {c / v:.6g}, not at 1"
+               + (": a 1/2 is lost somewhere" if near(v, 2 * c) or near(c, 2 * v) else ""))
+    if v > 0 and c > 0 and near(m, v) and not near(v, c):
+        yield f"but for a constant it is the KL to another prior, N(0, {c / v:.6g} I)"
+    elif m and v and not near(m, v) and not near(m, -v) and not near(m, c):
+        yield f"mu^2 counts {m / v:.6g} times what sigma^2 counts"
+    elif m and v and near(v, c) and not near(m, v) and not near(m, -v):
+        yield f"mu^2 counts {m / v:.6g} times what sigma^2 counts"
+    if v > 0 and near(c, 2 * v) and r.second == "logvar":
+        yield "or is s meant as log sigma? Then e^s has to be e^2s"
+    if v > 0 and near(v, 2 * c) and r.second in ("logstd", "std"):
+        yield {"logstd": "or is s meant as log sigma^2? Then e^2s has to be e^s",
+               "std": "or was log s written for log s^2, which is twice as much?"}[r.second]
+
+
+def _hint(r, name):
+    if name == "1/2 s^2" and r.second in ("logvar", "logstd") and not r.log.any():
+        return ": was (log sigma)^2 or (log sigma^2)^2 written for log sigma^2?"
+    return ""
+
+
+def about_rest(r):
+    """Constants, the sign of the whole, an eps or float32."""
+    said = []
+    if r.weight[-1] < 0:
+        said.append("everything has the opposite sign: this is a bound to be maximised. A loss is minus that")
+    if r.several:
+        said.append("two reconstruction terms at once are the log-likelihood of no one decoder, so there is no beta")
+    if not r.name and not r.several and r.weights:
+        said.append("there is no reconstruction term")
+    if r.one_missing:
+        said.append("the KL lacks its -1 per latent: gradients do not feel it, but the value is Z/2 times the weight of the KL "
+                    "too large, and not 0 at the prior, eq. (8.4)")
+    elif r.excess.any():
+        said.append(_constant(r))
+    for name in (n for n in r.weights if "eps" in n):
+        base = r.log if "sigma" in name else r.weight
+        eps = r.weights[name][-1] / base[-1]
+        said.append(f"a logarithm has {eps:.2g} added inside it ({name}): here it makes hardly a difference")
+    if 1e-9 < r.error < CLOSE and not any("eps" in n for n in r.weights):
+        said.append(f"the sum fits to a relative {r.error:.0e}, not to 1e-15: something inside is computed in float32, or "
+                    "rounded as coarsely. A wrong term would be off by more")
+    return said
+
+
+def _constant(r):
+    """A part of the loss that depends on nothing: the normaliser of a Gaussian, or just a number."""
+    rec = r.law(r.weight)
+    unit = np.prod(r.sizes ** np.array(rec.powers, float), axis=1) * r.sizes[:, 0] * r.sizes[:, 1]
+    if r.kind == "squared" and rec.factor > 0 and r.same(r.excess, unit * np.log(2 * np.pi / rec.factor) / 2):
+        return (f"the constant is that of a Gaussian density, 1/2 log(2 pi sigma2) per pixel with sigma2 = {1 / rec.factor:.6g}: "
+                "nothing is missing from its nll")
+    found = r.law(r.excess)
+    return (f"a constant, {found.text or f'{found.value:.6g}'}, depends on nothing: gradients do not feel it, but it has to be "
+            "taken off before the value is read as a bound")
+
+
+def about_edges(loss, r, domain):
+    """What a pixel costs that is certain and wrong, and one that is certain and right: formulas with a logarithm of 0 differ."""
+    if r.kind != "bernoulli":
+        return []
+    logits = "logits" in r.name
+    B, D, Z = r.sizes[-1]
+    even, certain = (0.0, 60.0) if logits else (0.5, 1.0)
+    mu, s = np.zeros((B, Z)), np.full((B, Z), float(domain.positive))
+
+    def cost(pixel):
+        x, x_hat = np.zeros((B, D)), np.full((B, D), even)
+        base = value(loss, (x, x_hat, mu, s))
+        x[0, 0], x_hat[0, 0] = pixel, certain
+        return (value(loss, (x, x_hat, mu, s)) - base) / r.weight[-1] + np.log(2)
+
+    with np.errstate(all="ignore"):
+        try:
+            wrong, right = cost(0.0), cost(1.0)
+        except Exception as error:
+            return [f"for a pixel with x_hat = {certain:g} it raises {type(error).__name__}"]
+    what = f"x_hat = {certain:g} where x = 0"
+    if not np.isfinite([wrong, right]).all():
+        return [f"it is unstable: {what} gives {wrong:.3g}, and x = 1 gives {right:.3g}, where "
+                + ("60 and 0 are right. Compute the cross-entropy from the logits themselves, eq. (4.5)" if logits else
+                   "0 is right. One such pixel ends the training; logits need no logarithm of 0, eq. (4.5)")]
+    if logits and abs(wrong - 60) > 0.01:
+        return [f"it is unstable: {what} costs {wrong:.3g} nats and not 60, so its gradient is lost there. Compute the "
+                "cross-entropy from the logits themselves, eq. (4.5)"]
+    if not logits:
+        return [f"{what} costs {wrong:.3g} nats here, and not infinitely many: the logarithm is cut off there, and with it the "
+                "gradient. Logits need no cut, eq. (4.5)"]
+    return []
+
+
+# The report.
+
+@dataclasses.dataclass
+class LossReport:
+    """What a loss was found to be: print it to read it. It counts as true where ok is.
+
+    reconstruction: 'bernoulli', 'squared', 'absolute' or ''. second: what the loss takes the encoder's second output for:
+    'logvar', 'logstd', 'std', 'variance' or ''. is_kl: whether the rest is a multiple of KL(N(mu, .) || N(0, I)).
+    beta: that multiple, relative to the nll that the reconstruction is; for squared error to 1/2 |x - x_hat|^2, for
+    absolute error to sum |x - x_hat|; at the largest size, nan where there is no KL.
+    sigma2: for squared error the decoder variance at which the loss is an ELBO with beta = 1; else nan.
+    ok: whether it is a negative ELBO: is_kl, and beta = 1 (for squared and absolute error, beta > 0).
+    diagnosis: all that there is to say, in words; a line for each remark.
+    title, facts, terms: what is printed above and below it.
+    """
+
+    reconstruction: str = ""
+    second: str = ""
+    is_kl: bool = False
+    beta: float = np.nan
+    sigma2: float = np.nan
+    ok: bool = False
+    diagnosis: str = ""
+    title: str = ""
+    facts: tuple = ()
+    terms: tuple = ()
+
+    def __bool__(self):
+        return self.ok
+
+    def __str__(self):
+        lines = textwrap.wrap(self.title, 79, subsequent_indent="  ")
+        for label, text in self.facts:
+            lines += textwrap.wrap(text, 79, initial_indent=f"  {label:16}", subsequent_indent=" " * 18)
+        for remark in self.diagnosis.splitlines():
+            lines += textwrap.wrap(remark, 79, initial_indent="  => ", subsequent_indent="     ")
+        if self.terms:
+            lines += ["", f"  {'the loss is the sum of':34}{'times':>12}   which is"]
+            lines += [f"  {name:34}{weight:>12.6g}   {text}" for name, weight, text in self.terms]
+        return "\n".join(lines)
+
+
+def check_loss(loss, sizes=None, rng=None):
+    """Take a VAE's loss apart: which reconstruction, which KL, and at which beta it is an ELBO, or why it is none.
+
+    loss: loss(x, x_hat, mu, s) takes float64 arrays (B, D), (B, D), (B, Z), (B, Z) and returns a number. x_hat is what the
+        decoder gives (probabilities, means or logits), s the encoder's second output. A loss from another framework needs a
+        line such as lambda *a: float(their_loss(*map(torch.as_tensor, a))).
+    sizes: (B, D, Z), for a loss that takes no other; else it is called at several, to see what is summed and averaged.
+    rng: draws the inputs; if left out, the same at each call.
+
+    The loss is fitted as a sum of known terms, eq. (10.3) in pieces: every number reported is a weight of that fit, and
+    where no sum fits, the report says so and claims nothing. Returns a LossReport. Raises TypeError or ValueError for bad
+    arguments, and for a loss that raises at every size.
+    """
+    if not callable(loss):
+        raise TypeError(f"check_loss takes a function loss(x, x_hat, mu, s), not {type(loss).__name__}")
+    if sizes is not None and (len(sizes) != 3 or min(sizes) < 1):
+        raise ValueError(f"sizes is (B, D, Z), three numbers of at least 1, not {sizes!r}")
+    rng = np.random.default_rng(0) if rng is None else rng
+    try:
+        domain, fits, refused = fits_at(loss, SIZES if sizes is None else (tuple(sizes),), rng)
+        error = max(f.error for f in fits)
+        if error >= CLOSE:
+            raise Obstacle(f"no sum of known terms is this loss: the closest is off by {100 * error:.2g} %, so nothing is said "
+                           "about it. Known are cross-entropy, squared and absolute error, and the terms of the KL between "
+                           "Gaussians. A threshold, a root or a sampled term is none of them: take it out and check the rest")
+        r = Reading(fits)
+        return report(r, about_edges(loss, r, domain) + about_inputs(domain, refused))
+    except Obstacle as obstacle:
+        return LossReport(diagnosis=str(obstacle), title="check_loss: nothing was recognised")
+
+
+def about_inputs(domain, refused):
+    """Where the loss could not be called."""
+    said = []
+    if domain.positive:
+        said.append("it was checked for s > 0 only")
+    if domain.binary:
+        said.append("it was checked for x of 0 and 1 only; for grey x it is something else, or raises")
+    for size, error in list(refused.items())[:1]:
+        said.append(f"it could not be used at {len(refused)} of the sizes, such as (B, D, Z) = {size}: {error}"[:300])
+    return said
+
+
+def report(r, further):
+    """The LossReport of a reading."""
+    has_beta = r.is_kl and bool(r.name)
+    beta = r.beta() if has_beta else Law(np.nan)
+    right = _near(beta.value, 1, r) if r.kind == "bernoulli" else beta.value > 0
+    ok = bool(has_beta and right and r.weight[-1] > 0)
+    D = r.sizes[-1]
+    here = f", here {beta.value:.6g} (B = {D[0]}, D = {D[1]}, Z = {D[2]})" if any(beta.powers) else ""
+    if ok:
+        title = f"check_loss: a negative ELBO, beta = {beta.text or f'{beta.value:.6g}'}{here}"
+        if r.kind == "squared":
+            title = f"check_loss: a negative ELBO for decoder variance sigma2 = {beta.text or f'{beta.value:.6g}'}{here}"
+    elif has_beta:
+        title = f"check_loss: no ELBO of this decoder, for beta = {beta.text or f'{beta.value:.6g}'}{here}"
+    else:
+        title = "check_loss: no ELBO"
+    said = about_beta(r) if has_beta else [] if r.has_kl_shape else about_penalty(r)
+    diagnosis = [title.removeprefix("check_loss: "), *said, *about_rest(r), *further]
+    terms = [(name, values[-1], r.law(values).text) for name, values in r.weights.items()]
+    return LossReport(r.kind, r.second if r.second != "softplus" else "", r.is_kl, float(beta.value),
+                      float(beta.value) if r.kind == "squared" else np.nan, ok, "\n".join(diagnosis[1:]) or diagnosis[0],
+                      title, tuple(facts(r)), tuple(terms))
