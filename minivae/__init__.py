@@ -8,6 +8,7 @@ import importlib
 from . import data, evaluate
 from .autodiff import PRIMITIVES, Tensor, no_grad, primitive
 from .checks.gradients import GradientError, Report, check_gradients, taylor_test
+from .checks.losses import LossReport, check_loss
 from .models import VAE, Autoencoder, ConditionalVAE
 from .nn import MLP, Dense, Module
 from .ops import dense, relu, sigmoid, softplus

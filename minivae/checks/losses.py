@@ -111,7 +111,7 @@ class Obstacle(Exception):
     """A reason why a loss cannot be taken apart; it becomes the diagnosis."""
 
 
-def value(loss, inputs):
+def call(loss, inputs):
     """loss(*inputs) as a float. It gets copies, since it may write into them."""
     result = loss(*(a.copy() for a in inputs))
     result = getattr(result, "data", result) if type(result).__module__.startswith("minivae") else result
@@ -127,8 +127,8 @@ def measured(loss, size, domain, rng):
     for draw in range(DRAWS):
         inputs = random_inputs(size, domain, rng)
         with np.errstate(all="ignore"):
-            y.append(value(loss, inputs))
-            again = value(loss, inputs) if draw < 2 else y[-1]
+            y.append(call(loss, inputs))
+            again = call(loss, inputs) if draw < 2 else y[-1]
             terms.append(known_terms(*inputs))
         if not np.isfinite(y[-1]):
             raise Obstacle(f"it is {y[-1]} for x_hat within {_range(inputs[1])}, mu within {_range(inputs[2])} and s within "
@@ -184,7 +184,7 @@ class Fit:
     error: float
 
 
-def fit(terms, y, size, names):
+def fit_terms(terms, y, size, names):
     """Least squares on the relative errors of y (DRAWS,); the terms that the loss does without are then left out."""
     scale = np.abs(y) + 0.1 * np.median(np.abs(y)) + 1e-300
     A = np.array([[row[name] for name in names] for row in terms]) / scale[:, None]
@@ -208,11 +208,11 @@ def fit(terms, y, size, names):
 
 def best_fit(terms, y, size):
     """The plain terms if they fit exactly; else the smallest further set that does; else whichever comes closest."""
-    fits = [fit(terms, y, size, PLAIN)]
+    fits = [fit_terms(terms, y, size, PLAIN)]
     for further in FURTHER:
         if fits[-1].error < EXACT:
             return fits[-1]
-        fits.append(fit(terms, y, size, PLAIN + further))
+        fits.append(fit_terms(terms, y, size, PLAIN + further))
     closest = min(fits, key=lambda f: f.error)
     return closest if closest.error < fits[0].error / 30 else fits[0]  # 30: more terms always fit a little better
 
@@ -227,6 +227,12 @@ class Law:
     factor: float = np.nan
     powers: tuple = (0, 0, 0)
     text: str = ""
+
+    @property
+    def shown(self):
+        """'D, here 784': the law, and its value where they are not the same."""
+        here = f"{self.value:.6g}"
+        return f"{self.text}, here {here}" if any(self.powers) else self.text or f"{here} (no product of powers of B, D, Z)"
 
 
 def law(values, sizes, tol):
@@ -264,7 +270,8 @@ def _product(factor, powers):
     above, below = ([name if abs(p) == 1 else f"{name}^{abs(p)}" for name, p in zip("BDZ", powers) if sign * p > 0]
                     for sign in (1, -1))
     number = abs(factor)
-    if number < 1 and 1 / number == round(1 / number) and (number < 0.001 or above):
+    whole = abs(round(1 / number) * number - 1) < 1e-12 and number < 1
+    if whole and (above or len(f"{1 / number:.0f}") < len(f"{number:.6g}") - 2):
         below.insert(0, f"{1 / number:.0f}")
     elif number != 1 or not above:
         above.insert(0, f"{number:.6g}")
@@ -287,7 +294,7 @@ class Reading:
     def __init__(self, fits):
         self.sizes = np.array([f.size for f in fits])
         self.error = max(f.error for f in fits)
-        self.tol = float(np.clip(1000 * self.error, 1e-9, 2e-4))
+        self.tol = float(np.clip(1e4 * self.error, 1e-9, 2e-4))  # of a weight
         names = sorted({name for f in fits for name in f.weights}, key=(PLAIN + sum(FURTHER, ())).index)
         self.weights = {name: np.array([f.weights.get(name, 0.0) for f in fits]) for name in names}
         reconstructions = [name for name in names if name in RECONSTRUCTIONS]
@@ -296,10 +303,15 @@ class Reading:
         self.several = reconstructions if len(reconstructions) > 1 else []
         self.weight = self.of(self.name)
         self.mu2 = self.of("1/2 mu^2")
-        self.second = min(MEANINGS, key=self.strangeness)  # the first of those that are equally strange
-        self.sigma2, self.log, self.others = self.read_as(self.second)
-        if not (self.sigma2.any() or self.log.any()):
-            self.second = ""
+        least = min(map(self.strangeness, MEANINGS))
+        candidates = [second for second in MEANINGS if self.strangeness(second) == least]
+        self.sigma2, self.log, self.others = self.read_as(candidates[0])
+        clear = len(candidates) == 1 or self.others == ["1/2 s^2"]  # the square of a logarithm, a known slip
+        self.second = candidates[0] if clear and (self.sigma2.any() or self.log.any()) else ""
+        self.reversed = ""
+        for second, k in (("logvar", ""), ("logstd", "2")):
+            if set(self.others) == {f"1/2 e^-{k}s", f"1/2 mu^2 e^-{k}s"} and not self.mu2.any():
+                self.second = self.reversed = second
         per_latent = self.sizes[:, 0] * self.sizes[:, 2] / 2
         self.kl = self.log if self.log.any() else self.sigma2
         self.excess = self.of("constant") + self.kl * per_latent
@@ -328,232 +340,248 @@ class Reading:
         agree = max(sum(self.same(a, b) and bool(b.any()) for b in three) for a in three)
         return len(others) + (3 - agree) / 2
 
+    def near(self, a, b):
+        return bool(abs(a - b) <= self.tol * max(abs(a), abs(b)))
+
     def law(self, values):
         return law(values, self.sizes, self.tol)
-
-    def beta(self):
-        """The weight of the KL relative to the reconstruction's, as a Law."""
-        return self.law(self.kl / self.weight)
 
 
 # The words.
 
-BITS = 1 / np.log(2)
 KINDS = {"cross-entropy (p)": "Bernoulli cross-entropy of probabilities",
          "cross-entropy (logits)": "Bernoulli cross-entropy of logits",
          "1/2 (x - x_hat)^2": "squared error", "1/2 (x - sigmoid(x_hat))^2": "squared error of sigmoid(x_hat)",
          "|x - x_hat|": "absolute error"}
+BITS = 1 / np.log(2)
 
 
-def reduction(weight, inner, k):
-    """A weight's law in words: 'averaged over pixels and batch', and the factor that is left. inner: 'pixels' or 'latents',
-    k: which of the powers is theirs."""
+def reduced(weight, inner, k):
+    """A weight's law in words: 'summed over pixels, averaged over the batch'; and the factor that is left.
+
+    inner: 'pixels' or 'latents'. k: which of the powers (b, d, z) is theirs, 1 or 2.
+    """
     b, own = weight.powers[0], weight.powers[k]
     if " or " in weight.text or not {b, own} <= {0, -1}:
         return f"with weight {weight.text or f'{weight.value:.6g}'}", 1.0
     how = {0: "summed", -1: "averaged"}
-    text = f"{how[own]} over {inner} and batch" if b == own else f"{how[own]} over {inner}, {how[b]} over the batch"
+    text = f"{how[own]} over {inner} and batch"
+    if b != own:
+        text = f"{how[own]} over {inner}, {how[b]} over the batch"
     if weight.powers[3 - k]:
         text += f", times {_product(1, (0, weight.powers[1] * (k == 2), weight.powers[2] * (k == 1)))}"
     return text, weight.factor
-
-
-def facts(r):
-    """What was found, as (label, text)."""
-    rec = "none" if not r.several else " + ".join(KINDS[name] for name in r.several)
-    if r.name:
-        how, factor = reduction(r.law(r.weight), "pixels", 1)
-        rec = f"{KINDS[r.name]}, {how}"
-        size = abs(factor)
-        if r.kind == "bernoulli":
-            rec += ", in bits" if _near(size, BITS, r) else ", in nats" + times(factor)
-        elif r.kind == "squared":
-            rec = ("1/2 " if size == 1 else "") + rec + (times(factor / 2) if size not in (1, 2) else "")
-        else:
-            rec += times(factor)
-    second = "the loss does not depend on it"
-    if r.second:
-        second = f"s = {MEANINGS[r.second][3]} ({r.second})"
-    if r.second and r.others:
-        second += " in one term, but see below"
-    kl = "none"
-    if r.has_kl_shape:
-        how, factor = reduction(r.law(r.kl), "latents", 2)
-        kl = f"KL(N(mu, sigma^2) || N(0, I)), {how}" + (", in bits" if _near(factor, BITS, r) else times(factor))
-    elif r.mu2.any() or r.second or r.others:
-        kl = "no KL to the prior N(0, I)"
-    return [("reconstruction", rec), ("second output", second), ("penalty", kl)]
 
 
 def times(factor):
     return "" if factor == 1 else f", times {factor:.6g}"
 
 
-def _near(a, b, r):
-    return abs(a / b - 1) <= r.tol
+def facts(r):
+    """What was found, as (label, text)."""
+    B, D, Z = r.sizes[-1]
+    return [("reconstruction", _reconstruction(r)), ("second output", _second(r)), ("penalty", _penalty(r)),
+            ("numbers are for", f"B = {B} examples, D = {D} pixels, Z = {Z} latents")]
 
 
-def about_beta(r):
+def _reconstruction(r):
+    if not r.name:
+        return " + ".join(KINDS[name] for name in r.several) or "none"
+    how, factor = reduced(r.law(r.weight), "pixels", 1)
+    text = f"{KINDS[r.name]}, {how}"
+    if r.kind == "bernoulli":
+        return text + (", in bits" if r.near(abs(factor), BITS) else ", in nats" + times(factor))
+    if r.kind == "absolute":
+        return text + times(factor)
+    return f"1/2 {text}" if factor == 1 else text + times(factor / 2)
+
+
+def _second(r):
+    if r.second:
+        return f"s = {MEANINGS[r.second][3]} ({r.second})" + (", in a part of the terms" if r.others else "")
+    return "unclear" if r.others or r.log.any() or r.sigma2.any() else "not used"
+
+
+def _penalty(r):
+    if not r.has_kl_shape:
+        return "no KL to the prior N(0, I)" if r.mu2.any() or r.second or r.others else "none"
+    how, factor = reduced(r.law(r.kl), "latents", 2)
+    return f"KL(N(mu, sigma^2) || N(0, I)), {how}" + (", in bits" if r.near(factor, BITS) else times(factor))
+
+
+def about_beta(r, beta):
     """Why the effective beta is what it is, and what follows; for a loss that has a KL and one reconstruction."""
-    beta, rec, kl = r.beta(), r.law(r.weight), r.law(r.kl)
-    said = []
+    said = [f"beta = {beta.shown}"]
     if beta.value < 0:
-        return ["the KL has the wrong sign: this loss falls without end as q(z | x) moves away from the prior"]
-    if any(beta.powers) and r.kind != "absolute":
-        said.append(f"the reconstruction is {reduction(rec, 'pixels', 1)[0]}, the KL {reduction(kl, 'latents', 2)[0]}. An ELBO "
-                    "sums over pixels and over latents, and only then averages over the batch, eq. (10.3) and eq. (15.18)")
+        return [said[0] + ": the KL has the wrong sign, and the loss falls without end as q(z | x) leaves the prior"]
+    if any(beta.powers):
+        said[0] += (f": the reconstruction is {reduced(r.law(r.weight), 'pixels', 1)[0]}, and the KL "
+                    f"{reduced(r.law(r.kl), 'latents', 2)[0]}")
     if r.kind == "squared":
-        said.append(f"that is the ELBO of a Gaussian decoder of fixed variance sigma2 = {beta.value:.6g}, eq. (10.11) and eq. (15.17): "
-                    f"pixels with a noise of standard deviation {beta.value**0.5:.3g}")
+        said.append(f"it is the negative ELBO of a Gaussian decoder with the fixed variance sigma2 = {beta.value:.6g}, "
+                    f"eq. (10.11) and eq. (15.17): pixels with a noise of standard deviation {beta.value**0.5:.3g}")
     elif r.kind == "absolute":
-        said.append("absolute error is the nll of a Laplace density of scale 1, but for a constant; divided by the scale b "
-                    f"it would be that of scale b, so this loss is an ELBO for b = {beta.value:.6g}")
-    elif not any(beta.powers) and not _near(beta.value, 1, r):
-        said.append(_plain_factor(beta.value, r))
+        said.append("absolute error is the nll of a Laplace density, but for a constant: it is the negative ELBO of one with "
+                    f"the scale {beta.value:.6g}")
+    elif any(beta.powers):
+        said.append("an ELBO sums over pixels and over latents, and averages over the batch alone, eq. (10.3) and eq. (15.18)")
+    else:
+        said[0] += _plain_factor(r, beta.value)
+    return said + _collapse(r, beta.value)
+
+
+def _plain_factor(r, beta):
+    if r.near(beta, 1):
+        how, factor = reduced(r.law(r.weight), "pixels", 1)
+        return f": the negative ELBO, eq. (10.3), {how}{times(factor)}"
+    if r.near(beta, 2):
+        return ": the KL counts twice. Its 1/2 is missing, eq. (8.4), unless a weight of 2 is meant"
+    if r.near(beta, 0.5):
+        return ": the KL counts half. There is a 1/2 too many, unless a weight of 1/2 is meant"
+    if r.near(beta, np.log(2)) or r.near(beta, BITS):
+        return ": one of the two is in bits, the other in nats, which differ by log 2"
+    return ": a weight on the KL, as in a beta-VAE. Minus its value is no ELBO: that has beta = 1, eq. (10.3)"
+
+
+def _collapse(r, beta):
+    """All latents collapse where no code can be worth its price. With I the information that z has about x in nats, and
+    I <= KL, each pixel's nll falls by at most I, if it is Bernoulli, and by at most I / (4 sigma2) if it is Gaussian and
+    lies in [0, 1]: so D pixels win at most D I."""
     D = float(r.sizes[-1][1])
-    if r.kind == "bernoulli" and beta.value >= D * (1 - r.tol):
-        said.append("all latents will collapse: with beta at least D no code is worth its price, whatever the data and the "
-                    "decoder, for a code lowers the nll by at most D times its KL")
-    if r.kind == "squared" and beta.value >= D / 4 * (1 - r.tol):
-        said.append("all latents will collapse if pixels lie in [0, 1]: with sigma2 at least D/4 no code is worth its price, "
-                    "whatever the data and the decoder")
-    return said
-
-
-def _plain_factor(beta, r):
-    if _near(beta, 2, r):
-        return "the KL counts twice: its 1/2 is missing, eq. (8.4), unless a weight of 2 is meant"
-    if _near(beta, 0.5, r):
-        return "the KL counts half: there is a 1/2 too many, unless a weight of 1/2 is meant"
-    if _near(beta, np.log(2), r) or _near(beta, BITS, r):
-        return "one of the two is in bits, the other in nats: their ratio is log 2"
-    return (f"the KL has a weight of {beta:.6g}. That is a beta-VAE; its value is no bound on log p(x), unless beta is 1, "
-            "eq. (10.3)")
+    if r.kind == "bernoulli" and beta >= D * (1 - r.tol):
+        return ["all latents will collapse: a code lowers the nll by at most D times its KL, whatever the data and the decoder, "
+                f"and here its KL costs {beta:.6g} times"]
+    if r.kind == "squared" and beta >= D / 4 * (1 - r.tol):
+        return [f"all latents will collapse, if pixels lie in [0, 1]: a code lowers |x - x_hat|^2 by at most D/2 times its KL, "
+                f"whatever the data and the decoder, and here its KL costs {2 * beta:.6g} times"]
+    return []
 
 
 def about_penalty(r):
     """What is wrong with a penalty that is no KL, term by term."""
-    if not (r.mu2.any() or r.second or r.others):
-        return ["there is no penalty on mu and s: it is the loss of an autoencoder, and codes drawn from N(0, I) need not mean "
-                "anything to its decoder"]
-    plus, minus = r.weights.get("1/2 mu^2 e^-s", r.weights.get("1/2 mu^2 e^-2s")), -r.log
-    if plus is not None and not r.mu2.any() and r.same(plus, minus):
+    if not (r.mu2.any() or r.sigma2.any() or r.log.any() or r.others):
+        return ["there is no penalty on mu and s: it is the loss of an autoencoder, whose decoder need not make anything of "
+                "codes drawn from N(0, I)"]
+    if r.reversed and all(r.same(r.of(name), r.of(r.others[0])) for name in r.others):
         return ["that is the KL the other way round, KL(N(0, I) || q): the ELBO has KL(q || N(0, I)), eq. (8.4)"]
-    said, (m, v, c) = [], (r.mu2[-1], r.sigma2[-1], r.log[-1])
-    if not r.second:
-        if m and not r.others:
-            said.append("1/2 mu^2 alone is a ridge penalty on the code, and the second output is never used")
-    else:
-        said += _three_weights(r, m, v, c)
+    said = []
+    if r.second:
+        said = [*_missing(r), *_unequal(r)]
+    elif r.mu2.any() and not r.others:
+        said = ["1/2 mu^2 is a penalty on the size of the code alone; the second output is never used"]
     for name in r.others:
-        said.append(f"{name}, with weight {r.weights[name][-1]:.6g}, belongs to no KL" + _hint(r, name))
+        slip = name == "1/2 s^2" and not r.log.any()
+        said.append(f"{name}, with weight {r.weights[name][-1]:.6g}, belongs to no KL"
+                    + (": was (log sigma)^2 or (log sigma^2)^2 written for log sigma^2?" if slip else ""))
     return said
 
 
-def _three_weights(r, m, v, c):
-    """How mu^2, sigma^2 and -log sigma^2, with weights m, v and c, are no KL."""
+def _missing(r):
+    """Which of the KL's terms are not there, or have the sign turned."""
     variance, logarithm, factor, _ = MEANINGS[r.second]
-    log_text = f"{factor if factor > 1 else ''} {logarithm[4:]}".strip()
-    near = lambda a, b: abs(a - b) <= r.tol * max(abs(a), abs(b))
-    if not m:
-        yield "mu^2 is missing: nothing keeps the means near 0"
-    if not v:
-        yield f"sigma^2 = {variance[4:]} is missing: -log sigma^2 falls without end as sigma grows"
-    if not c:
-        yield f"-log sigma^2 = -{log_text} is missing: nothing keeps sigma from going to 0"
-    for what, weight in (("mu^2", m), (f"sigma^2 = {variance[4:]}", v), (f"-log sigma^2 = -{log_text}", c)):
-        if weight and any(near(weight, -w) for w in (m, v, c)) and sum(near(weight, w) for w in (m, v, c)) == 1:
+    terms = {"mu^2": (r.mu2, "nothing keeps the means near 0"),
+             f"sigma^2 = {variance[4:]}": (r.sigma2, "-log sigma^2 falls without end as sigma grows"),
+             f"-log sigma^2 = -{f'{factor} ' * (factor > 1)}{logarithm[4:]}": (r.log, "nothing keeps sigma from going to 0")}
+    for what, (weight, consequence) in terms.items():
+        others = [w for w, _ in terms.values() if w is not weight]
+        if not weight.any():
+            yield f"{what} is missing: {consequence}"
+        elif any(r.same(weight, -w) for w in others) and not any(r.same(weight, w) for w in others):
             yield f"{what} has the wrong sign"
-    if v > 0 and c > 0 and not near(v, c):
-        yield (f"sigma^2 counts {v / c:.6g} times what -log sigma^2 counts, so the penalty is smallest at sigma^2 = {c / v:.6g}, not at 1"
-               + (": a 1/2 is lost somewhere" if near(v, 2 * c) or near(c, 2 * v) else ""))
-    if v > 0 and c > 0 and near(m, v) and not near(v, c):
-        yield f"but for a constant it is the KL to another prior, N(0, {c / v:.6g} I)"
-    elif m and v and not near(m, v) and not near(m, -v) and not near(m, c):
-        yield f"mu^2 counts {m / v:.6g} times what sigma^2 counts"
-    elif m and v and near(v, c) and not near(m, v) and not near(m, -v):
-        yield f"mu^2 counts {m / v:.6g} times what sigma^2 counts"
-    if v > 0 and near(c, 2 * v) and r.second == "logvar":
-        yield "or is s meant as log sigma? Then e^s has to be e^2s"
-    if v > 0 and near(v, 2 * c) and r.second in ("logstd", "std"):
-        yield {"logstd": "or is s meant as log sigma^2? Then e^2s has to be e^s",
-               "std": "or was log s written for log s^2, which is twice as much?"}[r.second]
 
 
-def _hint(r, name):
-    if name == "1/2 s^2" and r.second in ("logvar", "logstd") and not r.log.any():
-        return ": was (log sigma)^2 or (log sigma^2)^2 written for log sigma^2?"
-    return ""
+def _unequal(r):
+    """Which of the KL's terms have another weight than the rest."""
+    m, v, c = r.mu2[-1], r.sigma2[-1], r.log[-1]
+    if v > 0 and c > 0 and not r.near(v, c):
+        yield (f"sigma^2 counts {v / c:.6g} times what -log sigma^2 counts, so the penalty is smallest at sigma^2 = {c / v:.6g}, "
+               "not at 1" + (": a 1/2 is lost somewhere" if r.near(v, 2 * c) or r.near(c, 2 * v) else ""))
+        if r.near(m, v):
+            yield f"but for a constant that is the KL to another prior, N(0, {c / v:.6g} I)"
+        slips = {("logvar", 0.5): "is s meant as log sigma? Then e^s should be e^2s",
+                 ("logstd", 2.0): "or is s meant as log sigma^2? Then e^2s should be e^s",
+                 ("std", 2.0): "or was log s written for log s^2, which is twice as much?"}
+        for (second, ratio), question in slips.items():
+            if r.second == second and r.near(v / c, ratio):
+                yield question
+    if m and v and not r.near(abs(m), abs(v)):
+        yield f"mu^2 counts {m / v:.6g} times what sigma^2 counts"
 
 
 def about_rest(r):
-    """Constants, the sign of the whole, an eps or float32."""
-    said = []
+    """The sign of the whole, what is missing or too many, constants, an eps, float32."""
     if r.weight[-1] < 0:
-        said.append("everything has the opposite sign: this is a bound to be maximised. A loss is minus that")
+        yield "everything has the opposite sign: this is a bound, to be maximised; a loss is minus that"
     if r.several:
-        said.append("two reconstruction terms at once are the log-likelihood of no one decoder, so there is no beta")
-    if not r.name and not r.several and r.weights:
-        said.append("there is no reconstruction term")
+        yield "two reconstruction terms at once are the log-likelihood of no decoder, so there is no beta"
+    if not r.name and not r.several:
+        yield "there is no reconstruction term"
     if r.one_missing:
-        said.append("the KL lacks its -1 per latent: gradients do not feel it, but the value is Z/2 times the weight of the KL "
-                    "too large, and not 0 at the prior, eq. (8.4)")
-    elif r.excess.any():
-        said.append(_constant(r))
-    for name in (n for n in r.weights if "eps" in n):
-        base = r.log if "sigma" in name else r.weight
-        eps = r.weights[name][-1] / base[-1]
-        said.append(f"a logarithm has {eps:.2g} added inside it ({name}): here it makes hardly a difference")
-    if 1e-9 < r.error < CLOSE and not any("eps" in n for n in r.weights):
-        said.append(f"the sum fits to a relative {r.error:.0e}, not to 1e-15: something inside is computed in float32, or "
-                    "rounded as coarsely. A wrong term would be off by more")
-    return said
+        yield ("the KL lacks its -1 per latent. Gradients do not feel it, but the value is too large by half the KL's weight per "
+               "latent, and not 0 at the prior, eq. (8.4)")
+    elif r.excess.any() and (r.has_kl_shape or not r.kl.any()):
+        yield _constant(r)
+    for name in [name for name in r.weights if "eps" in name]:
+        eps = r.weights[name][-1] / (r.log if "sigma^2" in name else r.weight)[-1]
+        yield f"{eps:.2g} is added inside a logarithm ({name.removeprefix('eps in ')}); away from 0 it makes no difference"
+    if 1e-9 < r.error < CLOSE and not any("eps" in name for name in r.weights):
+        yield (f"the sum fits to a relative {r.error:.0e} and not to 1e-15: something is computed in float32, or rounded as "
+               "coarsely. A wrong term would be off by more")
+    for k, name in enumerate("BDZ"):
+        if np.ptp(r.sizes[:, k]) == 0 and any(r.law(w).powers[k] for w in (r.weight, r.kl)):
+            yield (f"{name} was {r.sizes[-1][k]} throughout, so a factor that depends on {name} cannot be told from the number "
+                   f"{r.sizes[-1][k]}")
 
 
 def _constant(r):
     """A part of the loss that depends on nothing: the normaliser of a Gaussian, or just a number."""
     rec = r.law(r.weight)
-    unit = np.prod(r.sizes ** np.array(rec.powers, float), axis=1) * r.sizes[:, 0] * r.sizes[:, 1]
-    if r.kind == "squared" and rec.factor > 0 and r.same(r.excess, unit * np.log(2 * np.pi / rec.factor) / 2):
-        return (f"the constant is that of a Gaussian density, 1/2 log(2 pi sigma2) per pixel with sigma2 = {1 / rec.factor:.6g}: "
-                "nothing is missing from its nll")
-    found = r.law(r.excess)
-    return (f"a constant, {found.text or f'{found.value:.6g}'}, depends on nothing: gradients do not feel it, but it has to be "
-            "taken off before the value is read as a bound")
+    pixels = np.prod(r.sizes ** np.array(rec.powers, float), axis=1) * r.sizes[:, 0] * r.sizes[:, 1]
+    if r.kind == "squared" and rec.factor > 0 and r.same(r.excess, pixels * np.log(2 * np.pi / rec.factor) / 2):
+        return (f"a constant is that of a Gaussian density, 1/2 log(2 pi sigma2) per pixel with sigma2 = {1 / rec.factor:.6g}: "
+                "the nll is whole, eq. (10.5)")
+    return f"a constant, {r.law(r.excess).shown}, depends on nothing. Take it off before the value is read as a bound"
 
 
 def about_edges(loss, r, domain):
-    """What a pixel costs that is certain and wrong, and one that is certain and right: formulas with a logarithm of 0 differ."""
+    """What a pixel costs that is certain, wrongly and rightly: where formulas take a logarithm of 0, they differ."""
     if r.kind != "bernoulli":
         return []
     logits = "logits" in r.name
     B, D, Z = r.sizes[-1]
-    even, certain = (0.0, 60.0) if logits else (0.5, 1.0)
     mu, s = np.zeros((B, Z)), np.full((B, Z), float(domain.positive))
+    even, certain = (0.0, 60.0) if logits else (0.5, 1.0)
 
     def cost(pixel):
         x, x_hat = np.zeros((B, D)), np.full((B, D), even)
-        base = value(loss, (x, x_hat, mu, s))
+        before = call(loss, (x, x_hat, mu, s))
         x[0, 0], x_hat[0, 0] = pixel, certain
-        return (value(loss, (x, x_hat, mu, s)) - base) / r.weight[-1] + np.log(2)
+        return (call(loss, (x, x_hat, mu, s)) - before) / r.weight[-1] + np.log(2)
 
-    with np.errstate(all="ignore"):
-        try:
+    try:
+        with np.errstate(all="ignore"):
             wrong, right = cost(0.0), cost(1.0)
-        except Exception as error:
-            return [f"for a pixel with x_hat = {certain:g} it raises {type(error).__name__}"]
-    what = f"x_hat = {certain:g} where x = 0"
+    except Exception as error:  # whatever a stranger's loss may raise
+        return [f"for a pixel with x_hat = {certain:g} it raises {type(error).__name__}"]
+    cure = "Compute the cross-entropy from logits, as eq. (4.5) does"
     if not np.isfinite([wrong, right]).all():
-        return [f"it is unstable: {what} gives {wrong:.3g}, and x = 1 gives {right:.3g}, where "
-                + ("60 and 0 are right. Compute the cross-entropy from the logits themselves, eq. (4.5)" if logits else
-                   "0 is right. One such pixel ends the training; logits need no logarithm of 0, eq. (4.5)")]
-    if logits and abs(wrong - 60) > 0.01:
-        return [f"it is unstable: {what} costs {wrong:.3g} nats and not 60, so its gradient is lost there. Compute the "
-                "cross-entropy from the logits themselves, eq. (4.5)"]
-    if not logits:
-        return [f"{what} costs {wrong:.3g} nats here, and not infinitely many: the logarithm is cut off there, and with it the "
-                "gradient. Logits need no cut, eq. (4.5)"]
-    return []
+        return [f"it is unstable: a pixel with x_hat = {certain:g} costs {wrong:.3g} if x = 0, and {right:.3g} if x = 1, which should "
+                f"be 0. One such pixel ends the training. {cure}"]
+    if logits and abs(wrong - certain) < 0.1:
+        return []
+    return [f"a pixel with x_hat = {certain:g} where x = 0 costs {wrong:.3g} nats, and should cost {'60' if logits else 'infinitely many'}: "
+            f"the logarithm is cut off there, and no gradient reaches the logit. {cure}"]
+
+
+def about_inputs(domain, refused):
+    """Where the loss could not be called."""
+    if domain.positive:
+        yield "it was checked for s > 0 only"
+    if domain.binary:
+        yield "it was checked for x of 0 and 1 only: for grey x it raises, or is something else"
+    if refused:
+        size, error = next(iter(refused.items()))
+        yield f"at {len(refused)} of the sizes it could not be used, such as (B, D, Z) = {size}: " + " ".join(str(error).split())[:200]
 
 
 # The report.
@@ -566,9 +594,9 @@ class LossReport:
     'logvar', 'logstd', 'std', 'variance' or ''. is_kl: whether the rest is a multiple of KL(N(mu, .) || N(0, I)).
     beta: that multiple, relative to the nll that the reconstruction is; for squared error to 1/2 |x - x_hat|^2, for
     absolute error to sum |x - x_hat|; at the largest size, nan where there is no KL.
-    sigma2: for squared error the decoder variance at which the loss is an ELBO with beta = 1; else nan.
+    sigma2: for squared error the decoder variance at which the loss is a negative ELBO with beta = 1; else nan.
     ok: whether it is a negative ELBO: is_kl, and beta = 1 (for squared and absolute error, beta > 0).
-    diagnosis: all that there is to say, in words; a line for each remark.
+    diagnosis: what there is to say, in words, a line for each remark.
     title, facts, terms: what is printed above and below it.
     """
 
@@ -593,8 +621,8 @@ class LossReport:
         for remark in self.diagnosis.splitlines():
             lines += textwrap.wrap(remark, 79, initial_indent="  => ", subsequent_indent="     ")
         if self.terms:
-            lines += ["", f"  {'the loss is the sum of':34}{'times':>12}   which is"]
-            lines += [f"  {name:34}{weight:>12.6g}   {text}" for name, weight, text in self.terms]
+            lines += ["", f"  {'the loss is the sum of':30}{'times':>12}   that is"]
+            lines += [f"  {name:30}{weight:>12.6g}   {text}".rstrip() for name, weight, text in self.terms]
         return "\n".join(lines)
 
 
@@ -602,14 +630,14 @@ def check_loss(loss, sizes=None, rng=None):
     """Take a VAE's loss apart: which reconstruction, which KL, and at which beta it is an ELBO, or why it is none.
 
     loss: loss(x, x_hat, mu, s) takes float64 arrays (B, D), (B, D), (B, Z), (B, Z) and returns a number. x_hat is what the
-        decoder gives (probabilities, means or logits), s the encoder's second output. A loss from another framework needs a
-        line such as lambda *a: float(their_loss(*map(torch.as_tensor, a))).
+        decoder gives (probabilities, means or logits), s the encoder's second output. A loss of another framework needs a
+        line such as lambda *a: their_loss(*map(torch.as_tensor, a)).
     sizes: (B, D, Z), for a loss that takes no other; else it is called at several, to see what is summed and averaged.
     rng: draws the inputs; if left out, the same at each call.
 
-    The loss is fitted as a sum of known terms, eq. (10.3) in pieces: every number reported is a weight of that fit, and
-    where no sum fits, the report says so and claims nothing. Returns a LossReport. Raises TypeError or ValueError for bad
-    arguments, and for a loss that raises at every size.
+    The loss is fitted as a sum of known terms, the pieces of eq. (10.3), and all that is reported is read off the weights.
+    Where no sum fits, the report says so and claims nothing. Returns a LossReport. Raises TypeError or ValueError for
+    arguments of the wrong kind, and ValueError for a loss that raises at every size.
     """
     if not callable(loss):
         raise TypeError(f"check_loss takes a function loss(x, x_hat, mu, s), not {type(loss).__name__}")
@@ -620,46 +648,35 @@ def check_loss(loss, sizes=None, rng=None):
         domain, fits, refused = fits_at(loss, SIZES if sizes is None else (tuple(sizes),), rng)
         error = max(f.error for f in fits)
         if error >= CLOSE:
-            raise Obstacle(f"no sum of known terms is this loss: the closest is off by {100 * error:.2g} %, so nothing is said "
-                           "about it. Known are cross-entropy, squared and absolute error, and the terms of the KL between "
-                           "Gaussians. A threshold, a root or a sampled term is none of them: take it out and check the rest")
-        r = Reading(fits)
-        return report(r, about_edges(loss, r, domain) + about_inputs(domain, refused))
+            raise Obstacle(f"no sum of the known terms is this loss: the closest is off by {100 * error:.2g} %, so nothing more is "
+                           "said. Known are cross-entropy, squared and absolute error and the terms of the KL between "
+                           "Gaussians. A threshold, a root or a penalty on samples is none of them: take it out, and check "
+                           "what remains")
+        reading = Reading(fits)
     except Obstacle as obstacle:
-        return LossReport(diagnosis=str(obstacle), title="check_loss: nothing was recognised")
-
-
-def about_inputs(domain, refused):
-    """Where the loss could not be called."""
-    said = []
-    if domain.positive:
-        said.append("it was checked for s > 0 only")
-    if domain.binary:
-        said.append("it was checked for x of 0 and 1 only; for grey x it is something else, or raises")
-    for size, error in list(refused.items())[:1]:
-        said.append(f"it could not be used at {len(refused)} of the sizes, such as (B, D, Z) = {size}: {error}"[:300])
-    return said
+        return LossReport(diagnosis=str(obstacle), title="check_loss FAILED: nothing was recognised")
+    return report(reading, [*about_edges(loss, reading, domain), *about_inputs(domain, refused)])
 
 
 def report(r, further):
     """The LossReport of a reading."""
-    has_beta = r.is_kl and bool(r.name)
-    beta = r.beta() if has_beta else Law(np.nan)
-    right = _near(beta.value, 1, r) if r.kind == "bernoulli" else beta.value > 0
-    ok = bool(has_beta and right and r.weight[-1] > 0)
-    D = r.sizes[-1]
-    here = f", here {beta.value:.6g} (B = {D[0]}, D = {D[1]}, Z = {D[2]})" if any(beta.powers) else ""
+    beta = r.law(r.kl / r.weight) if r.is_kl and r.name else Law(np.nan)
+    one = r.near(beta.value, 1) if r.kind == "bernoulli" else beta.value > 0
+    ok = bool(r.is_kl and r.name and one and r.weight[-1] > 0)
     if ok:
-        title = f"check_loss: a negative ELBO, beta = {beta.text or f'{beta.value:.6g}'}{here}"
-        if r.kind == "squared":
-            title = f"check_loss: a negative ELBO for decoder variance sigma2 = {beta.text or f'{beta.value:.6g}'}{here}"
-    elif has_beta:
-        title = f"check_loss: no ELBO of this decoder, for beta = {beta.text or f'{beta.value:.6g}'}{here}"
+        title = "check_loss passed: a negative ELBO"
+        title += f" for the decoder variance sigma2 = {beta.shown}" if r.kind == "squared" else f", beta = {beta.shown}"
+    elif np.isfinite(beta.value):
+        title = f"check_loss FAILED: beta = {beta.shown}" + (", where an ELBO has 1" if not one else ", but upside down")
     else:
-        title = "check_loss: no ELBO"
-    said = about_beta(r) if has_beta else [] if r.has_kl_shape else about_penalty(r)
-    diagnosis = [title.removeprefix("check_loss: "), *said, *about_rest(r), *further]
+        title = "check_loss FAILED: no ELBO" if r.has_kl_shape else "check_loss FAILED: the penalty is no KL to the prior"
+    said = []
+    if np.isfinite(beta.value):
+        said = about_beta(r, beta)
+    elif not r.has_kl_shape:
+        said = about_penalty(r)
     terms = [(name, values[-1], r.law(values).text) for name, values in r.weights.items()]
-    return LossReport(r.kind, r.second if r.second != "softplus" else "", r.is_kl, float(beta.value),
-                      float(beta.value) if r.kind == "squared" else np.nan, ok, "\n".join(diagnosis[1:]) or diagnosis[0],
+    second = r.second if r.second != "softplus" else ""
+    sigma2 = beta.value if r.kind == "squared" else np.nan
+    return LossReport(r.kind, second, r.is_kl, float(beta.value), float(sigma2), ok, "\n".join([*said, *about_rest(r), *further]),
                       title, tuple(facts(r)), tuple(terms))
