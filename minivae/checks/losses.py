@@ -14,6 +14,9 @@ import textwrap
 
 import numpy as np
 
+from ..autodiff import Tensor
+from .arguments import check_rng
+
 # Sizes (B, D, Z). The last is the largest, and the one whose numbers are reported. A loss may be written for 784 pixels only.
 SIZES = ((6, 20, 3), (6, 20, 7), (11, 20, 3), (6, 33, 3), (7, 784, 3), (11, 784, 7), (16, 784, 20))
 DRAWS = 48  # random inputs at each size, twice as many as there are terms
@@ -84,7 +87,7 @@ class Domain:
 
     positive: bool = False  # s > 0, for a standard deviation or a variance
     binary: bool = False  # x is 0 or 1 throughout; else in half of the draws
-    logits: bool = False  # x_hat of any size; else within (0, 1), where it may be probabilities or logits
+    wide: bool = False  # x_hat of any size; else within (0, 1), where it may be probabilities, means or logits
 
 
 DOMAINS = [Domain(positive, binary) for binary in (False, True) for positive in (False, True)]
@@ -97,7 +100,7 @@ def random_inputs(size, domain, rng):
     if not domain.binary and rng.random() < 0.5:
         x = 0.5 + rng.uniform(0.3, 1) * (x - 0.5) * rng.uniform(0.1, 1, (B, D))
     logits = rng.uniform(-1, 1) + rng.uniform(-0.5, 2) * (2 * x - 1) + rng.uniform(0.2, 1) * rng.normal(size=(B, D))
-    x_hat = 2 * logits if domain.logits else 0.01 + 0.98 / (1 + np.exp(-logits))
+    x_hat = 2 * logits if domain.wide else 0.01 + 0.98 / (1 + np.exp(-logits))
     mu = rng.uniform(0, 1) ** 2 * 3 * (rng.normal() + rng.normal(size=(B, Z)))
     s = rng.uniform(-2.5, 2.5) + rng.uniform(0.05, 1) * rng.normal(size=(B, Z))
     if rng.random() < 0.2:  # close to the prior, where a penalty with a threshold shows
@@ -114,7 +117,10 @@ class Obstacle(Exception):
 def call(loss, inputs):
     """loss(*inputs) as a float. It gets copies, since it may write into them."""
     result = loss(*(a.copy() for a in inputs))
-    result = getattr(result, "data", result) if type(result).__module__.startswith("minivae") else result
+    if isinstance(result, Tensor):
+        result = result.data
+    elif hasattr(result, "detach"):
+        result = result.detach()  # PyTorch warns when a tensor that has a gradient becomes a number
     shape = tuple(getattr(result, "shape", ()))
     if np.prod(shape, dtype=int) != 1:
         raise Obstacle(f"it returns an array of shape {shape} where a loss is one number: take its mean over the batch first")
@@ -144,31 +150,50 @@ def _range(a):
     return f"({a.min():.2g}, {a.max():.2g})"
 
 
+def widened(loss, size, domain, found, rng):
+    """The domain and the fit with x_hat of any size, where that fits as well. Logits must: what agrees with their
+    cross-entropy between 0 and 1 alone is something else."""
+    wide = dataclasses.replace(domain, wide=True)
+    try:
+        beyond = best_fit(*measured(loss, size, wide, rng), size)
+    except Exception:  # whatever a stranger's loss may raise
+        beyond = dataclasses.replace(found, error=np.inf)
+    if beyond.error < CLOSE or {"cross-entropy (logits)", "1/2 (x - sigmoid(x_hat))^2"} & set(found.weights):
+        return wide, beyond
+    return domain, found
+
+
 def fits_at(loss, sizes, rng):
     """The domain, the fits at the sizes that the loss takes (largest last), and why it did not take the others."""
     best, obstacles, largest = None, [], sizes[-1]
     for domain in DOMAINS:
         try:
-            found = best_fit(*measured(loss, largest, domain, rng), largest)
+            values = measured(loss, largest, domain, rng)
         except Exception as obstacle:  # whatever a stranger's loss may raise
             obstacles.append(obstacle)
             continue
+        found = best_fit(*values, largest)
         if best is None or found.error < best[1].error:
             best = domain, found
         if found.error < CLOSE:
             break
-    if best is None:
+    if best is None and isinstance(obstacles[0], Obstacle):
         raise obstacles[0]
+    if best is None:
+        raise ValueError(f"the loss raises {type(obstacles[0]).__name__}: {obstacles[0]}. It is called with float64 arrays x, x_hat "
+                         f"(B, D) and mu, s (B, Z): convert them if it wants others, as in lambda *a: loss(*map(torch.as_tensor, "
+                         f"a)), and give sizes=(B, D, Z) if it takes no other than those") from obstacles[0]
     domain, found = best
-    if found.error < CLOSE and {"cross-entropy (logits)", "1/2 (x - sigmoid(x_hat))^2"} & set(found.weights):
-        domain = dataclasses.replace(domain, logits=True)  # then x_hat may be of any size: let it
-        found = best_fit(*measured(loss, largest, domain, rng), largest)
+    if found.error < CLOSE and "cross-entropy (p)" not in found.weights:
+        domain, found = widened(loss, largest, domain, found, rng)
     fits, refused = [], {}
     for size in sizes[:-1]:
         try:
-            fits.append(best_fit(*measured(loss, size, domain, rng), size))
+            values = measured(loss, size, domain, rng)
         except Exception as error:
             refused[size] = error
+        else:
+            fits.append(best_fit(*values, size))
     return domain, [*fits, found], refused
 
 
@@ -177,16 +202,18 @@ def fits_at(loss, sizes, rng):
 @dataclasses.dataclass
 class Fit:
     """The loss at one size as a sum of known terms. weights: {name: number}, those that are not 0. error: the largest
-    relative one; it is what was left out, if the fit is no good."""
+    relative error of the sum. doubt: the largest relative uncertainty of a weight, from what is left over as noise."""
 
     size: tuple
     weights: dict
     error: float
+    doubt: float
 
 
 def fit_terms(terms, y, size, names):
     """Least squares on the relative errors of y (DRAWS,); the terms that the loss does without are then left out."""
-    scale = np.abs(y) + 0.1 * np.median(np.abs(y)) + 1e-300
+    scale = np.abs(y) + 0.1 * np.median(np.abs(y))
+    scale[scale == 0] = 1
     A = np.array([[row[name] for name in names] for row in terms]) / scale[:, None]
     keep = [j for j in range(len(names)) if np.isfinite(A[:, j]).all()]
 
@@ -203,7 +230,10 @@ def fit_terms(terms, y, size, names):
             if fewer and solve(fewer)[1] <= allowed:
                 keep = fewer
         w, error = solve(keep)
-    return Fit(size, {names[j]: float(v) for j, v in zip(keep, w)}, float(error))
+    unit = np.abs(A[:, keep]).max(axis=0)
+    spread = np.sqrt(np.diag(np.linalg.pinv(A[:, keep].T @ A[:, keep] / np.outer(unit, unit)))) / unit
+    doubts = [error * d / abs(v) for j, d, v in zip(keep, spread, w) if v and "eps" not in names[j]]
+    return Fit(size, {names[j]: float(v) for j, v in zip(keep, w) if v}, float(error), float(max(doubts, default=0)))
 
 
 def best_fit(terms, y, size):
@@ -232,13 +262,15 @@ class Law:
     def shown(self):
         """'D, here 784': the law, and its value where they are not the same."""
         here = f"{self.value:.6g}"
-        return f"{self.text}, here {here}" if any(self.powers) else self.text or f"{here} (no product of powers of B, D, Z)"
+        return f"{self.text}, here {here}" if any(self.powers) else here
 
 
 def law(values, sizes, tol):
     """How one weight depends on the size: the product of powers that fits all values, and if the sizes leave several open
     (one size leaves everything open), those whose factor is 1, 2 or 1/2."""
     values, sizes = np.array(values), np.array(sizes, float)
+    if not values.any():
+        return Law(0.0, 0.0, text="0")
     found = []
     for powers in itertools.product((0, -1, 1, -2, 2), repeat=3):
         factors = values / np.prod(sizes ** np.array(powers), axis=1)
@@ -278,7 +310,7 @@ def _product(factor, powers):
     text = " ".join(above) or "1"
     if below:
         text += "/" + (f"({' '.join(below)})" if len(below) > 1 else below[0])
-    return "-" * bool(factor < 0) + text
+    return f"-{text}" if factor < 0 else text
 
 
 # What the weights mean.
@@ -294,7 +326,10 @@ class Reading:
     def __init__(self, fits):
         self.sizes = np.array([f.size for f in fits])
         self.error = max(f.error for f in fits)
-        self.tol = float(np.clip(1e4 * self.error, 1e-9, 2e-4))  # of a weight
+        self.tol = max(10 * max(f.doubt for f in fits), 1e-9)  # how far apart two weights are that count as equal
+        if self.tol > 0.02:
+            raise Obstacle("some of its terms are so small beside the others that rounding hides their weights: let it compute "
+                           "in float64, or check the reconstruction and the penalty one at a time")
         names = sorted({name for f in fits for name in f.weights}, key=(PLAIN + sum(FURTHER, ())).index)
         self.weights = {name: np.array([f.weights.get(name, 0.0) for f in fits]) for name in names}
         reconstructions = [name for name in names if name in RECONSTRUCTIONS]
@@ -306,7 +341,7 @@ class Reading:
         least = min(map(self.strangeness, MEANINGS))
         candidates = [second for second in MEANINGS if self.strangeness(second) == least]
         self.sigma2, self.log, self.others = self.read_as(candidates[0])
-        clear = len(candidates) == 1 or self.others == ["1/2 s^2"]  # the square of a logarithm, a known slip
+        clear = len(candidates) == 1 or self.sigma2.any() and self.others == ["1/2 s^2"]  # (log sigma)^2, a known slip
         self.second = candidates[0] if clear and (self.sigma2.any() or self.log.any()) else ""
         self.reversed = ""
         for second, k in (("logvar", ""), ("logstd", "2")):
@@ -362,7 +397,7 @@ def reduced(weight, inner, k):
     inner: 'pixels' or 'latents'. k: which of the powers (b, d, z) is theirs, 1 or 2.
     """
     b, own = weight.powers[0], weight.powers[k]
-    if " or " in weight.text or not {b, own} <= {0, -1}:
+    if not weight.text or " or " in weight.text or not {b, own} <= {0, -1}:
         return f"with weight {weight.text or f'{weight.value:.6g}'}", 1.0
     how = {0: "summed", -1: "averaged"}
     text = f"{how[own]} over {inner} and batch"
@@ -431,6 +466,8 @@ def about_beta(r, beta):
 
 
 def _plain_factor(r, beta):
+    if not r.law(r.kl / r.weight).text:
+        return ": it depends on the sizes in a way that is no product of powers"
     if r.near(beta, 1):
         how, factor = reduced(r.law(r.weight), "pixels", 1)
         return f": the negative ELBO, eq. (10.3), {how}{times(factor)}"
@@ -469,10 +506,15 @@ def about_penalty(r):
         said = [*_missing(r), *_unequal(r)]
     elif r.mu2.any() and not r.others:
         said = ["1/2 mu^2 is a penalty on the size of the code alone; the second output is never used"]
+    slips = {"1/2 e^(s/2)": ": it is sigma, where sigma^2 is due", "mu": ": it draws the means to another place than 0"}
+    if not r.log.any():
+        slips["1/2 s^2"] = ": was (log sigma)^2 or (log sigma^2)^2 written for log sigma^2?"
     for name in r.others:
-        slip = name == "1/2 s^2" and not r.log.any()
-        said.append(f"{name}, with weight {r.weights[name][-1]:.6g}, belongs to no KL"
-                    + (": was (log sigma)^2 or (log sigma^2)^2 written for log sigma^2?" if slip else ""))
+        if r.second:
+            said.append(f"{name}, with weight {r.weights[name][-1]:.6g}, belongs to no KL" + slips.get(name, ""))
+    if r.others and not r.second:
+        in_s = [name for name in r.weights if name not in RECONSTRUCTIONS and name != "constant" and "eps" not in name]
+        said.append(f"its terms are {', '.join(in_s)}, and whatever s is, they are not mu^2, sigma^2 and log sigma^2")
     return said
 
 
@@ -481,7 +523,7 @@ def _missing(r):
     variance, logarithm, factor, _ = MEANINGS[r.second]
     terms = {"mu^2": (r.mu2, "nothing keeps the means near 0"),
              f"sigma^2 = {variance[4:]}": (r.sigma2, "-log sigma^2 falls without end as sigma grows"),
-             f"-log sigma^2 = -{f'{factor} ' * (factor > 1)}{logarithm[4:]}": (r.log, "nothing keeps sigma from going to 0")}
+             f"-log sigma^2 = -{'2 ' if factor == 2 else ''}{logarithm[4:]}": (r.log, "nothing keeps sigma from going to 0")}
     for what, (weight, consequence) in terms.items():
         others = [w for w, _ in terms.values() if w is not weight]
         if not weight.any():
@@ -516,7 +558,7 @@ def about_rest(r):
         yield "two reconstruction terms at once are the log-likelihood of no decoder, so there is no beta"
     if not r.name and not r.several:
         yield "there is no reconstruction term"
-    if r.one_missing:
+    if r.one_missing and r.has_kl_shape:
         yield ("the KL lacks its -1 per latent. Gradients do not feel it, but the value is too large by half the KL's weight per "
                "latent, and not 0 at the prior, eq. (8.4)")
     elif r.excess.any() and (r.has_kl_shape or not r.kl.any()):
@@ -527,10 +569,11 @@ def about_rest(r):
     if 1e-9 < r.error < CLOSE and not any("eps" in name for name in r.weights):
         yield (f"the sum fits to a relative {r.error:.0e} and not to 1e-15: something is computed in float32, or rounded as "
                "coarsely. A wrong term would be off by more")
-    for k, name in enumerate("BDZ"):
-        if np.ptp(r.sizes[:, k]) == 0 and any(r.law(w).powers[k] for w in (r.weight, r.kl)):
-            yield (f"{name} was {r.sizes[-1][k]} throughout, so a factor that depends on {name} cannot be told from the number "
-                   f"{r.sizes[-1][k]}")
+    laws = r.law(r.weight), r.law(r.kl)
+    held = [f"{name} = {r.sizes[-1][k]}" for k, name in enumerate("BDZ")
+            if np.ptp(r.sizes[:, k]) == 0 and any(law.powers[k] for law in laws)]
+    if held:
+        yield f"it was called with {' and '.join(held)} alone, where a size cannot be told from a plain number of that value"
 
 
 def _constant(r):
@@ -573,10 +616,12 @@ def about_edges(loss, r, domain):
             f"the logarithm is cut off there, and no gradient reaches the logit. {cure}"]
 
 
-def about_inputs(domain, refused):
-    """Where the loss could not be called."""
+def about_inputs(reading, domain, refused):
+    """Where the loss could not be called, or was not what it is elsewhere."""
     if domain.positive:
         yield "it was checked for s > 0 only"
+    if reading.kind and not domain.wide and reading.name != "cross-entropy (p)":
+        yield "it was checked for x_hat in (0, 1) only: further away it raises, or is something else"
     if domain.binary:
         yield "it was checked for x of 0 and 1 only: for grey x it raises, or is something else"
     if refused:
@@ -643,19 +688,23 @@ def check_loss(loss, sizes=None, rng=None):
         raise TypeError(f"check_loss takes a function loss(x, x_hat, mu, s), not {type(loss).__name__}")
     if sizes is not None and (len(sizes) != 3 or min(sizes) < 1):
         raise ValueError(f"sizes is (B, D, Z), three numbers of at least 1, not {sizes!r}")
-    rng = np.random.default_rng(0) if rng is None else rng
+    rng = np.random.default_rng(0) if rng is None else check_rng(rng)
     try:
         domain, fits, refused = fits_at(loss, SIZES if sizes is None else (tuple(sizes),), rng)
         error = max(f.error for f in fits)
         if error >= CLOSE:
-            raise Obstacle(f"no sum of the known terms is this loss: the closest is off by {100 * error:.2g} %, so nothing more is "
+            raise Obstacle(f"no sum of the known terms is this loss{_by(error)}, so nothing more is "
                            "said. Known are cross-entropy, squared and absolute error and the terms of the KL between "
                            "Gaussians. A threshold, a root or a penalty on samples is none of them: take it out, and check "
                            "what remains")
         reading = Reading(fits)
     except Obstacle as obstacle:
         return LossReport(diagnosis=str(obstacle), title="check_loss FAILED: nothing was recognised")
-    return report(reading, [*about_edges(loss, reading, domain), *about_inputs(domain, refused)])
+    return report(reading, [*about_edges(loss, reading, domain), *about_inputs(reading, domain, refused)])
+
+
+def _by(error):
+    return f": the closest is off by {100 * error:.2g} %" if error < 1 else ""
 
 
 def report(r, further):
@@ -667,7 +716,8 @@ def report(r, further):
         title = "check_loss passed: a negative ELBO"
         title += f" for the decoder variance sigma2 = {beta.shown}" if r.kind == "squared" else f", beta = {beta.shown}"
     elif np.isfinite(beta.value):
-        title = f"check_loss FAILED: beta = {beta.shown}" + (", where an ELBO has 1" if not one else ", but upside down")
+        title = f"check_loss FAILED: beta = {beta.shown}"
+        title += (", but upside down" if one else ", where an ELBO has 1")
     else:
         title = "check_loss FAILED: no ELBO" if r.has_kl_shape else "check_loss FAILED: the penalty is no KL to the prior"
     said = []
