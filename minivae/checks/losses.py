@@ -256,7 +256,12 @@ def fits_at(loss, sizes, rng):
             refused[size] = error
         else:
             fits.append(best_fit(*values, size))
-    return domain, [*fits, found], refused
+    fits.append(found)
+    # A term of the loss is there at every size. What is not was picked up from rounding.
+    common = [name for name in found.weights if all(name in f.weights for f in fits)]
+    again = [fit_terms(*f.values, f.size, common) for f in fits] if common else fits
+    as_good = all(b.error <= max(30 * a.error, EXACT) for a, b in zip(fits, again))
+    return domain, again if as_good else fits, refused
 
 
 def _explained(error):
@@ -292,10 +297,12 @@ def widened(loss, size, domain, found, rng):
 class Fit:
     """The loss at one size as a sum of known terms.
 
-    size: (B, D, Z). weights: {name: number}, those that are not 0. error: the largest relative
-    error of the sum. doubt: how uncertain a weight is at most, relative, if that error is noise.
+    values: the terms and the loss it was fitted to. size: (B, D, Z). weights: {name: number}, those
+    that are not 0. error: the largest relative error of the sum. doubt: how uncertain a weight is
+    at most, relative, if that error is noise.
     """
 
+    values: tuple = dataclasses.field(repr=False)
     size: tuple
     weights: dict
     error: float
@@ -328,7 +335,7 @@ def fit_terms(terms, y, size, names):
     spread = error * np.sqrt(np.diag(inverse)) / unit
     weights = {names[j]: float(v) for j, v in zip(keep, w) if v}
     doubts = [d / abs(v) for j, d, v in zip(keep, spread, w) if v and "eps" not in names[j]]
-    return Fit(size, weights, float(error), float(max(doubts, default=0)))
+    return Fit((terms, y), size, weights, float(error), float(max(doubts, default=0)))
 
 
 def best_fit(terms, y, size):

@@ -308,8 +308,12 @@ def test_an_eps_inside_a_logarithm_is_told_apart(eps):
     with_eps = lambda x, p: -x * np.log(p + eps) - (1 - x) * np.log(1 - p + eps)
     check(lambda x, p, m, s: per_example(with_eps(x, p), kl(m, s)), beta=1.0, ok=True,
           says=[f"{eps:.2g} is added inside a logarithm (log p)", f"costs {-math.log(eps):.3g} nats"])
+
+
+@pytest.mark.parametrize("eps", [1e-8, 1e-6])
+def test_an_eps_inside_the_kl_is_told_apart(eps):
     check(lambda x, p, m, s: per_example(bce(x, p), 0.5 * (m**2 + s**2 - np.log(s**2 + eps) - 1)), second="std", ok=True,
-          says=f"{eps:.2g} is added inside a logarithm (log s^2)")
+          says=[f"{eps:.2g} is added inside a logarithm (log s^2)", "it was checked for s > 0"])
     check(lambda x, p, m, s: per_example(bce(x, p), 0.5 * (m**2 + s - np.log(s + eps) - 1)), second="variance", ok=True,
           says=f"{eps:.2g} is added inside a logarithm (log s)")
 
