@@ -1,118 +1,249 @@
-"""The figures: each function takes a model or a history and returns a matplotlib Figure; none of them shows it."""
+"""The figures: each function gives a matplotlib Figure and shows nothing.
+
+Where images are drawn, shape=(rows, cols) or (rows, cols, 3) says what the D numbers of an example
+are; it may be left out for 8 x 8, 28 x 28 and other grey squares, unless the side is a multiple of
+3, since D could then be a colour image as well. Black is 0 and white is 1.
+"""
 
 import textwrap
-from math import isqrt
 from statistics import NormalDist
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from .autodiff import no_grad
-from .models import ConditionalVAE
+from .checks.arguments import image_shape
 
-# Okabe and Ito's palette, which keeps apart under the common kinds of colour blindness.
-COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999", "#8C510A", "#6A3D9A"]
+# Okabe and Ito's palette, which keeps apart under the common kinds of colour blindness, and two
+# more, for ten classes.
+COLOURS = [
+    "#0072B2",  # blue
+    "#D55E00",  # vermilion
+    "#009E73",  # green
+    "#CC79A7",  # purple
+    "#E69F00",  # orange
+    "#56B4E9",  # sky blue
+    "#000000",  # black
+    "#999999",  # grey
+    "#8C510A",  # brown
+    "#6A3D9A",  # violet
+]
+BLUE, VERMILION, GREEN, PURPLE = COLOURS[:4]
+MARKERS = ["o", "s", "^", "v", "D", "P", "X"]  # seven, so that ten colours come round differently
 
 
 def curves(history):
     """Loss and its two parts over the epochs, with the loss on x_val where there was one."""
     fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
     epochs = np.arange(1, len(history.loss) + 1)
-    mark = "o" if len(epochs) == 1 else None
-    left.plot(epochs, history.loss, color=COLOURS[0], marker=mark, label="training")
+    mark = "o" if len(epochs) == 1 else None  # one epoch makes no line
+
+    left.plot(epochs, history.loss, color=BLUE, marker=mark, label="training")
     if history.val_loss:
-        left.plot(epochs, history.val_loss, color=COLOURS[1], marker=mark, linestyle="--", label="held out")
+        left.plot(epochs, history.val_loss, "--", color=VERMILION, marker=mark, label="held out")
     left.set(title="loss", xlabel="epoch", ylabel="nats per example")
-    right.plot(epochs, history.nll, color=COLOURS[2], marker=mark, label="nll (reconstruction)")
-    right.plot(epochs, history.kl, color=COLOURS[3], marker=mark, linestyle="--", label="kl")
-    right.set(title="its two parts", xlabel="epoch", ylabel="nats per example", ylim=(0, None))
     left.legend()
+
+    right.plot(epochs, history.nll, color=GREEN, marker=mark, label="nll (reconstruction)")
+    right.plot(epochs, history.kl, "--", color=PURPLE, marker=mark, label="kl")
+    right.set(title="its two parts", xlabel="epoch", ylabel="nats per example", ylim=(0, None))
     right.legend()
     return fig
 
 
-def reconstructions(model, x, n=10):
+def reconstructions(model, x, n=10, shape=None):
     """The first n images of x, and below each what the model makes of it."""
-    return _grid([x[:n], model.reconstruct(x[:n])], "originals, and their reconstructions below")
+    x = np.asarray(x)[:n]
+    rows = np.stack([x, model.reconstruct(x)])  # (2, n, D)
+    return _sheet(rows, shape, "originals, and their reconstructions below")
 
 
-def samples(model, rng, n=10):
-    """An n by n sheet of decoder means at draws from the prior; for a ConditionalVAE one row per class."""
-    if isinstance(model, ConditionalVAE):
-        rows = [model.sample(n, rng, y=k) for k in range(model.n_classes)]
-        return _grid(rows, "samples from the prior, one class per row", labels=range(model.n_classes))
-    return _grid(model.sample(n * n, rng).reshape(n, n, -1), "decoder means at z ~ N(0, I)")
+def samples(model, rng, n=10, shape=None):
+    """An n by n sheet of decoder means at draws from the prior; with classes, one row for each."""
+    if model.n_classes:
+        rows = np.stack([model.sample(n, rng, y=k) for k in range(model.n_classes)])
+        names = [str(k) for k in range(model.n_classes)]
+        return _sheet(rows, shape, "samples from the prior, one class per row", names)
+    rows = model.sample(n * n, rng).reshape(n, n, -1)
+    return _sheet(rows, shape, "decoder means at z ~ N(0, I)")
 
 
-def manifold(model, n=15, y=0):
-    """Decoder means over the first two latents (others at their prior mean) at an n by n grid of Gaussian quantiles,
-    eq. (12.8): every picture stands for the same share of the prior. For a ConditionalVAE around the mean of class y."""
+def manifold(model, n=15, y=None, shape=None):
+    """Decoder means over the first two latents, on a grid of n Gaussian quantiles each, eq. (12.8).
+
+    So each picture stands for the same share of the prior. The other latents are at their mean.
+
+    y: for a ConditionalVAE, the class around whose mean the grid lies; class 0 if left out.
+    """
     quantiles = np.array([NormalDist().inv_cdf((i + 0.5) / n) for i in range(n)])
-    rows = n if model.latent_dim > 1 else 1
-    z = np.zeros((rows, n, model.latent_dim), model.dtype)
+    Z = model.latent_dim
+    rows = n if Z > 1 else 1
+    z = np.zeros((rows, n, Z), model.dtype)
     z[..., 0] = quantiles
-    if rows > 1:
+    if Z > 1:
         z[..., 1] = quantiles[::-1, None]
-    if isinstance(model, ConditionalVAE):
-        z += model.prior_mu.data[y]
-    pictures = model._pixels(z.reshape(-1, model.latent_dim)).reshape(rows, n, -1)
-    rest = ", the others 0" if model.latent_dim > 2 else ""
-    fig = _grid(pictures, f"the decoder over the prior's quantiles{rest}")
-    ends = f"from {quantiles[0]:.1f} to {quantiles[-1]:.1f}"
-    fig.supxlabel(f"latent 0, {ends}", fontsize=9)
-    if rows > 1:
-        fig.supylabel(f"latent 1, {ends}", fontsize=9)
+    z = z.reshape(-1, Z)
+
+    title = "the decoder over the prior's quantiles"
+    axis = f"from {quantiles[0]:.1f} to {quantiles[-1]:.1f}"
+    labels = None
+    if y is None and model.n_classes:
+        y = 0
+    if y is not None:
+        labels = np.full(len(z), y)
+        title += f" of class {y}"
+        axis += " about its mean"
+    if Z > 2:
+        title += ", the other latents at their mean"
+    pictures = model.pixels(z + model.prior_mean(labels, len(z))).reshape(rows, n, -1)
+
+    fig = _sheet(pictures, shape, title)
+    fig.supxlabel(f"latent 0, {axis}", fontsize=9)
+    if Z > 1:
+        fig.supylabel(f"latent 1, {axis}", fontsize=9)
     return fig
 
 
-def latent_map(model, x, y):
-    """Where the encoder puts each x (its mu, or an autoencoder's code), over the two latents that vary most.
+def latent_map(model, x, y=None, shape=None):
+    """Where the encoder puts each x: its mu, or an autoencoder's code, in the two widest latents.
 
-    y: integers are drawn as their digit and in its colour, other numbers by a colour scale."""
-    with no_grad():
-        code = model.encode(x)
-    code = (code[0] if isinstance(code, tuple) else code).data
-    if code.shape[1] == 1:
-        code = np.concatenate([code, np.zeros_like(code)], axis=1)
-    across, up = sorted(np.argsort(code.var(axis=0))[::-1][:2])
+    y: labels (n,). Integers are drawn as their digits, strings in colours with a legend, other
+        numbers by a colour scale; without labels all points look alike.
+    shape: if given, some of the images are drawn where they lie, none over another.
+
+    Raises ValueError where x and y differ in length.
+    """
+    codes = model.codes(x)  # (n, Z)
+    n, Z = codes.shape
+    if y is not None and np.shape(y) != (n,):
+        raise ValueError(f"y must be {n} labels, one for each x, got shape {np.shape(y)}")
     fig, ax = plt.subplots(figsize=(6, 5.4), layout="constrained")
-    if np.asarray(y).dtype.kind in "iu":
-        for i, k in enumerate(np.unique(y)):
-            ax.scatter(*code[y == k][:, [across, up]].T, marker=f"${k}$", s=28, linewidths=0.2,
-                       color=COLOURS[i % len(COLOURS)])
+    if Z == 1:
+        points = np.stack([codes[:, 0], np.arange(n)], axis=1)
+        ax.set(xlabel="latent 0", ylabel="which image of x")
     else:
-        fig.colorbar(ax.scatter(*code[:, [across, up]].T, c=y, s=10, cmap="viridis"), label="y")
-    ax.set(title="where the encoder puts each image", xlabel=f"latent {across}", ylabel=f"latent {up}", aspect="equal")
-    return fig
-
-
-def _grid(rows, title, labels=()):
-    """Rows of images (rows, n, D) as one picture, a thin border around each; black is 0 and white is 1."""
-    rows = np.asarray(rows)
-    n_rows, n, d = rows.shape
-    side = isqrt(d)
-    shape = (side, side) if side * side == d else (1, d)
-    cells = np.pad(rows.reshape(n_rows, n, *shape), ((0, 0), (0, 0), (1, 1), (1, 1)), constant_values=0.5)
-    picture = cells.transpose(0, 2, 1, 3).reshape(n_rows * (shape[0] + 2), n * (shape[1] + 2))
-    width = min(8.0, 0.8 * n)
-    fig, ax = plt.subplots(figsize=(width, width * picture.shape[0] / picture.shape[1] + 0.4), layout="constrained")
-    ax.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    ax.set_title(title, fontsize=10)
-    ax.set(xticks=[], yticks=[(i + 0.5) * (shape[0] + 2) - 0.5 for i in range(len(labels))], yticklabels=list(labels))
+        across, up = sorted(np.argsort(codes.var(axis=0))[-2:])
+        points = codes[:, [across, up]]
+        ax.set(xlabel=f"latent {across}", ylabel=f"latent {up}", aspect="equal")
+    ax.set_title("where the encoder puts each image")
+    _scatter(ax, points, y)
+    if shape is not None:
+        _draw_some(ax, points, np.asarray(x), shape)
     return fig
 
 
 def taylor(report):
-    """The remainder of a taylor_test against the step h, beside lines of slope 2 (a right gradient) and 1 (a wrong one).
-    Raises ValueError for a report of check_gradients, which has no remainder; one of 0 is drawn at 1e-18."""
+    """The remainder of a taylor_test against the step h.
+
+    Beside it stand lines of slope 2 (a right gradient) and 1 (a wrong one). A remainder of 0 is
+    drawn at 1e-18. Raises ValueError for a report of check_gradients, which has no remainder.
+    """
     if not len(report.steps):
-        raise ValueError("this report has no remainders to draw: pass the one that taylor_test returned")
-    h, remainder = report.steps, np.maximum(report.remainders, 1e-18)
+        raise ValueError(
+            "this report has no remainders to draw: pass the one that taylor_test returned"
+        )
+    h = report.steps
+    remainder = np.maximum(report.remainders, 1e-18)
     fig, ax = plt.subplots(figsize=(5.5, 4), layout="constrained")
-    for power, style, colour in ((2, "--", COLOURS[2]), (1, ":", COLOURS[1])) if np.isfinite(report.slope) else ():
-        ax.loglog(h, remainder[0] * (h / h[0]) ** power, style, color=colour, label=f"falls as h^{power}")
-    ax.loglog(h, remainder, "o", color=COLOURS[0], label="remainder")
+    if np.isfinite(report.slope):
+        ax.loglog(h, remainder[0] * (h / h[0]) ** 2, "--", color=GREEN, label="falls as h^2")
+        ax.loglog(h, remainder[0] * (h / h[0]), ":", color=VERMILION, label="falls as h^1")
+    ax.loglog(h, remainder, "o", color=BLUE, label="remainder")
     ax.set(xlabel="step h", ylabel="|f(x + h v) - f(x) - h g.v|")
     ax.set_title("\n".join([report.title, *textwrap.wrap(report.diagnosis, 64)]), fontsize=10)
     ax.legend()
     return fig
+
+
+# Images
+
+def _sheet(rows, shape, title, names=()):
+    """Rows of images (rows, n, D) as one picture, with a thin grey border around each.
+
+    names: what stands at the left of each row.
+    """
+    cells = _bordered(_as_images(rows, shape))  # (rows, n, height, width) or (..., 3)
+    picture = np.concatenate([np.concatenate(row, axis=1) for row in cells], axis=0)
+    height, width = picture.shape[:2]
+    inches = min(0.8 * len(cells[0]), 8.0, 10.0 * width / height)  # no wider than 8, higher than 10
+    size = (inches, inches * height / width + 0.4)
+    fig, ax = plt.subplots(figsize=size, layout="constrained")
+    _draw(ax, picture)
+    ax.set_title(title, fontsize=10)
+    centres = (np.arange(len(names)) + 0.5) * cells.shape[2] - 0.5
+    ax.set(xticks=[], yticks=centres, yticklabels=names)
+    return fig
+
+
+def _as_images(x, shape):
+    """x (..., D) as images (..., height, width) or (..., height, width, 3)."""
+    return x.reshape(*x.shape[:-1], *image_shape(shape, x.shape[-1]))
+
+
+def _bordered(images):
+    """Images (rows, n, height, width, ...) with one grey pixel around each."""
+    widths = [(0, 0)] * images.ndim
+    widths[2] = widths[3] = (1, 1)
+    return np.pad(images, widths, constant_values=0.5)
+
+
+def _draw(ax, image, **place):
+    """An image (height, width), or (height, width, 3); what is outside [0, 1] is black or white."""
+    if image.ndim == 3:
+        image = np.clip(image, 0, 1)  # for a grey one vmin and vmax do it
+    ax.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest", **place)
+
+
+# The map of codes
+
+def _scatter(ax, points, y):
+    """The points (n, 2), marked by their labels y."""
+    if y is None:
+        ax.scatter(*points.T, s=10, color=BLUE, linewidths=0)
+        return
+    y = np.asarray(y)
+    if y.dtype.kind == "f":
+        dots = ax.scatter(*points.T, c=y, s=10, cmap="viridis")
+        ax.figure.colorbar(dots, label="y", shrink=0.8)
+    elif y.dtype.kind in "iu":
+        _mark_by_digit(ax, points, y)
+    else:
+        _mark_by_word(ax, points, y.astype(str))
+
+
+def _mark_by_digit(ax, points, y):
+    for i, label in enumerate(np.unique(y)):
+        style = {"color": COLOURS[i % len(COLOURS)], "marker": f"${label}$"}
+        ax.scatter(*points[y == label].T, s=28, linewidths=0.2, **style)
+
+
+def _mark_by_word(ax, points, y):
+    words = np.unique(y)
+    for i, word in enumerate(words):
+        style = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)]}
+        ax.scatter(*points[y == word].T, s=16, linewidths=0, **style)
+    names = [_as_text(word) for word in words]
+    ax.legend(ax.collections, names, loc="upper left", bbox_to_anchor=(1, 1))
+
+
+def _as_text(label):
+    """A label as matplotlib's legend shows it: no formula, and not left out for its underscore."""
+    label = label.replace("$", r"\$")
+    return f" {label}" if label.startswith("_") else label
+
+
+def _draw_some(ax, points, x, shape):
+    """Small pictures of some x (n, D), each about its point, as many as do not overlap."""
+    before = {"xlim": ax.get_xlim(), "ylim": ax.get_ylim(), "aspect": ax.get_aspect()}
+    side = np.ptp([before["xlim"], before["ylim"]], axis=1) / 18  # of a picture, in both latents
+    if before["aspect"] != "auto":
+        side[:] = side.max()
+    chosen = []
+    for i, point in enumerate(points):
+        if (np.abs(points[chosen] - point) > side).any(axis=1).all():
+            chosen.append(i)
+    images = _as_images(x[chosen], shape)  # (m, height, width) or (m, height, width, 3)
+    height, width = np.array(images.shape[1:3]) / max(images.shape[1:3])
+    across, up = 0.5 * side * (width, height)
+    for (a, b), image in zip(points[chosen], images):
+        _draw(ax, image, extent=(a - across, a + across, b - up, b + up), zorder=3)
+    ax.set(**before)  # drawing an image changes them

@@ -1,28 +1,28 @@
-"""The thread derivation -> source -> test -> lesson, checked: no citation leads nowhere and no rule goes uncited.
+"""The thread derivation -> source -> test -> lesson, checked: no citation leads nowhere, no rule goes uncited.
 
-Each check is a function over texts that returns a list of complaints, so that it can be shown a broken text as well.
-`python tests/test_links.py --write` renews what derivations.md says about the tree: the table at its end, and the lesson
-named below each chapter's heading.
+Each check is a function over texts that returns a list of complaints, so that it can be shown a
+broken text as well. `python -m lessons.derivations --write` renews what the pages say about the tree.
 """
 
 import ast
+import posixpath
 import re
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-DERIVATIONS = ROOT / "lessons" / "derivations.md"
+from lessons.derivations.__main__ import (CITATION, OWN_TEST, ROOT, cited, in_words, named_tests, read, refreshed,
+                                          tags, tree)
+
 CHAPTERS = range(1, 16)
+MOST_IN_WORDS = 35
 
 # Equations that are the gradient in a rule of minivae/, or a formula computed there: each must be cited by that file.
 IMPLEMENTED = {
-    "ops.py": [f"2.{n}" for n in range(5, 26)] + ["3.1", "3.2", "3.3"],
+    "ops.py": [f"2.{n}" for n in (*range(5, 26), *range(28, 39))] + ["3.1", "3.2", "3.3"],
     "vae_ops.py": ["4.5", "4.6", "4.7", "5.5", "8.4", "8.5", "8.6", "8.7", "8.8", "8.9", "9.2", "9.3", "9.4",
                    "10.5", "10.6", "10.7"],
     "autodiff.py": ["2.2", "2.3"],
-    "gradcheck.py": ["1.4", "1.9", "1.11"],
+    "checks/gradients.py": ["1.4", "1.9", "1.11"],
     "nn.py": ["3.4", "3.7", "3.8"],
     "optim.py": ["3.9", "3.11", "3.12", "3.13", "3.14"],
     "models.py": ["4.1", "10.1", "10.2", "10.3", "14.1", "14.2"],
@@ -39,15 +39,11 @@ COMMANDS = set("""Delta Lambda Phi Sigma Vert alpha approx bar begin beta cdot c
     tau text tfrac theta thinspace times to varepsilon varphi vert xi""".split())
 
 ANCHOR = re.compile(r'<a id="eq-(\d+)-(\d+)"></a>')
-TAG = re.compile(r"\\tag\{(\d+\.\d+)\}")
-CITATION = re.compile(r"\beq\. \((\d+\.\d+)\)")
 # Anything that looks like a citation; '... and (8.5)' is one too, which no search for its number would find.
 LOOSE = re.compile(r"(?i)\beq(?:s|n|uation|uations)?\.?\s*\(?\d+\.\d+\)?(?:(?:,| and| to| or) \(\d+\.\d+\))?")
-LINK = re.compile(r"\[([^]\n]*)\]\((?:derivations\.md)?#eq-(\d+)-(\d+)\)")
+LINK = re.compile(r"(?:\[([^]\n]*))?\]\(([^)\s#]*)#eq-(\d+)-(\d+)\)")
 DISPLAY = re.compile(r"^\$\$\n(.*?)\n\$\$$", re.S | re.M)
 INLINE = re.compile(r"\$([^$\n]+)\$")
-TABLE = re.compile(r"<!-- table -->\n.*?<!-- /table -->", re.S)
-HEADING = re.compile(r"^(## (\d+)\. .*\n)(?:\nLesson: .*\n)?", re.M)
 
 
 # What the texts say.
@@ -56,52 +52,17 @@ def without_code(text):
     return re.sub(r"`[^`\n]*`", "", re.sub(r"^```.*?^```", "", text, flags=re.S | re.M))
 
 
-def tags(text):
-    return TAG.findall(text)
-
-
 def order(number):
     return tuple(map(int, number.split(".")))
 
 
-def cited(text):
-    """Numbers of the equations that a text cites, as eq. (8.4) or as a link into derivations.md."""
-    return set(CITATION.findall(text)) | {".".join(n) for n in re.findall(r"derivations\.md#eq-(\d+)-(\d+)", text)}
-
-
-def places(source):
-    """{number: where it is cited}, as function, Class or Class.method; '' for the top of the file."""
-    scopes = sorted(((node.lineno, node.end_lineno, node) for node in ast.walk(ast.parse(source))
-                     if isinstance(node, (ast.FunctionDef, ast.ClassDef))), key=lambda scope: scope[0])
-    found = {}
-    for n, line in enumerate(source.splitlines(), 1):
-        around = [node for first, last, node in scopes if first <= n <= last]
-        name = ".".join(node.name for node in around[:2 if around and isinstance(around[0], ast.ClassDef) else 1])
-        for number in cited(line):
-            if name not in found.setdefault(number, []):
-                found[number].append(name)
-    return found
-
-
-def named_tests(source):
-    """{number: test functions named after it}."""
-    found = {}
-    for name, chapter, n in re.findall(r"^def (test_eq_(\d+)_(\d+)_\w+)\(", source, re.M):
-        found.setdefault(f"{chapter}.{n}", []).append(name)
-    return found
-
-
-def definitions(source):
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.Assign) and node.targets[0].id == "DEFINITIONS":
-            return set(ast.literal_eval(node.value))
-
-
 # The checks.
 
-def bad_anchors(text):
+def bad_anchors(text, chapter=1):
     """Each numbered equation stands below its own anchor, and the numbers run 1.1, 1.2, ... without gap or repetition."""
-    bad, last, anchored = [], (1, 0), []
+    bad = []
+    last = (chapter, 0)
+    anchored = []
     for m in ANCHOR.finditer(text):
         number = f"{m[1]}.{m[2]}"
         anchored.append(number)
@@ -110,7 +71,7 @@ def bad_anchors(text):
             bad.append(f"the anchor of {number} does not stand alone above a displayed equation")
         elif tags(after[1]) != [number]:
             bad.append(f"below the anchor of {number} the tag is {tags(after[1])}")
-        if order(number) not in [(last[0], last[1] + 1), (last[0] + 1, 1)]:
+        if order(number) != (chapter, last[1] + 1):
             bad.append(f"{number} comes after {last[0]}.{last[1]}")
         last = order(number)
     return bad + [f"\\tag{{{n}}} has no anchor, or more than one" for n in tags(text) if anchored.count(n) != 1]
@@ -148,17 +109,30 @@ def bad_math(text):
 
 
 def bad_citations(texts, known):
-    """texts: {name: text}. Citations of equations that are not there, in a wrong form, or with a link to another one."""
+    """texts: {path from the root: text}. Citations of equations that are not there, or in a wrong form."""
     bad = []
     for name, text in texts.items():
-        bad += [f"{name} cites eq. ({n}), which is not in derivations.md" for n in sorted(cited(text) - known)]
-        bad += [f"{name}: {m[0]!r} should read eq. (8.4)" for m in LOOSE.finditer(text)
-                if not CITATION.fullmatch(m[0]) and not text[:m.start()].endswith("#")
-                and not (name == DERIVATIONS.name and CITATION.fullmatch(m[0].lower()))]
-        bad += [f"{name}: the link [{m[1]}] leads to {m[2]}.{m[3]}" for m in LINK.finditer(text)
-                if re.search(r"\d+\.\d+", m[1]) and f"{m[2]}.{m[3]}" not in m[1]]
-        bad += [f"{name} links {m[2]}.{m[3]}, which is not in derivations.md" for m in LINK.finditer(text)
-                if f"{m[2]}.{m[3]}" not in known]
+        bad += [f"{name} cites eq. ({n}), which is not in the derivations" for n in sorted(cited(text) - known)]
+        for m in LOOSE.finditer(text):
+            begins_a_sentence = name.startswith("lessons/derivations/") and CITATION.fullmatch(m[0].lower())
+            if not CITATION.fullmatch(m[0]) and not text[:m.start()].endswith("#") and not begins_a_sentence:
+                bad.append(f"{name}: {m[0]!r} should read eq. (8.4)")
+    return bad
+
+
+def bad_links(texts, files):
+    """texts: {path from the root: text}; files: {number: file of its chapter}. Links that lead to another equation."""
+    bad = []
+    for name, text in texts.items():
+        for label, path, chapter, n in LINK.findall(text):
+            number = f"{chapter}.{n}"
+            target = posixpath.normpath(posixpath.join(posixpath.dirname(name), path)) if path else name
+            if number not in files:
+                bad.append(f"{name} links {number}, which is not in the derivations")
+            elif target != f"lessons/derivations/{files[number]}":
+                bad.append(f"{name}: the link to {number} leads to {target}")
+            if re.search(r"\d+\.\d+", label) and number not in re.findall(r"\d+\.\d+", label):
+                bad.append(f"{name}: the link [{label}] leads to {number}")
     return bad
 
 
@@ -176,92 +150,86 @@ def uncited_rules(sources):
 def uncited_equations(sources, implemented, known):
     return ([f"{name} does not cite eq. ({n})" for name, numbers in implemented.items() for n in numbers
              if n not in cited(sources.get(name, ""))]
-            + [f"eq. ({n}) is said to be in {name}, and is not in derivations.md" for name, numbers in implemented.items()
+            + [f"eq. ({n}) is said to be in {name}, and is not in the derivations" for name, numbers in implemented.items()
                for n in numbers if n not in known])
 
 
-def untested(known, defined, tested):
-    return ([f"eq. ({n}) has no test, and is no definition" for n in sorted(known - defined - set(tested), key=order)]
-            + [f"{n} is listed or tested, and is no equation" for n in sorted((defined | set(tested)) - known, key=order)])
+def untested(known, words, tests):
+    """tests: {path: source}. Equations that no test is named after, or whose test does not read them from the page."""
+    named = {n for source in tests.values() for n in named_tests(source)}
+    quoted = {n for source in tests.values() for n in re.findall(r'"(\d+\.\d+)"', source)}
+    asked = sorted(known - set(words), key=order)
+    bad = [f"eq. ({n}) has no test, and is not among those in words" for n in asked if n not in named]
+    bad += [f"the test of eq. ({n}) does not read it from the page" for n in asked if n in named - quoted]
+    bad += [f"eq. ({n}) is listed or tested, and is no equation" for n in sorted((set(words) | named) - known, key=order)]
+    return bad
+
+
+def bad_words(words):
+    """The list of what is stated in words: short, and each with its reason."""
+    bad = [f"eq. ({n}) is listed as stated in words without a reason" for n, why in words.items() if len(why) < 20]
+    return bad + ([f"{len(words)} equations are in words; at most {MOST_IN_WORDS}"] if len(words) > MOST_IN_WORDS else [])
 
 
 def bad_lessons(lessons):
     """Lesson 8 links an equation of chapter 8."""
-    return [f"{name} links no equation of chapter {int(name[:2])}" for name, text in lessons.items()
-            if int(name[:2]) in CHAPTERS and f"derivations.md#eq-{int(name[:2])}-" not in text]
+    bad = []
+    for name, text in lessons.items():
+        chapter = int(name[:2])
+        if chapter in CHAPTERS and chapter not in {int(n.split(".")[0]) for n in linked(text)}:
+            bad.append(f"{name} links no equation of chapter {chapter}")
+    return bad
 
 
-def bad_files(text, exists):
-    """Links of derivations.md to files that are not there."""
-    paths = re.findall(r"\]\(([^)#\s]+)\)", without_code(text))
-    return [f"derivations.md links {path}, which does not exist" for path in paths
+def linked(text):
+    return [f"{chapter}.{n}" for _, _, chapter, n in LINK.findall(text)]
+
+
+def bad_files(name, text, exists):
+    """Links of a page to files that are not there."""
+    paths = re.findall(r"\]\(([^)#\s]+)", without_code(text))
+    return [f"{name} links {path}, which does not exist" for path in paths
             if not path.startswith("http") and not exists(path)]
-
-
-# The generated parts of derivations.md.
-
-def refreshed(text, sources, tests, lessons):
-    """derivations.md with its table and its lesson lines as the tree has them now."""
-    defined = definitions(tests["test_derivations.py"])
-    source_places = {name: places(s) for name, s in sources.items()}
-    test_places = {name: places(s) for name, s in tests.items()}
-    named = named_tests(tests["test_derivations.py"])
-    rows = []
-    for n in tags(text):
-        by = [f"[{name}](../minivae/{name}) " + ", ".join(f"`{f}`" for f in found[n] if f)
-              for name, found in source_places.items() if n in found]
-        checks = ["definition"] * (n in defined) + [f"`{t}`" for t in named.get(n, [])]
-        checks += [f"[{name}](../tests/{name}) " + ", ".join(f"`{f}`" for f in found[n] if f)
-                   for name, found in test_places.items() if n in found and name != "test_derivations.py"]
-        shown = [f"[{name[:2]}]({name})" for name, lesson in lessons.items() if n in cited(lesson)]
-        cells = [f"[{n}](#eq-{n.replace('.', '-')})"] + [", ".join(c.strip() for c in cell) for cell in (by, checks, shown)]
-        rows.append("| " + " | ".join(cells) + " |")
-    table = "\n".join(["<!-- table -->", "| equation | source | tests | lessons |", "|---|---|---|---|", *rows,
-                       "<!-- /table -->"])
-    of_chapter = {int(name[:2]): name for name in lessons}
-
-    def heading(m):
-        name = of_chapter.get(int(m[2]))
-        return m[1] + (f"\nLesson: [{name}]({name}).\n" if name else "")
-    return TABLE.sub(lambda m: table, HEADING.sub(heading, text))
 
 
 # The tree.
 
-def read(folder, pattern):
-    folder = ROOT / folder
-    return {p.relative_to(folder).as_posix(): p.read_text(encoding="utf-8") for p in sorted(folder.glob(pattern))}
-
-
-def tree():
-    text = DERIVATIONS.read_text(encoding="utf-8")
-    tests = {name: t for name, t in read("tests", "*.py").items() if name != Path(__file__).name}  # it quotes broken ones
-    return text, read("minivae", "*.py"), tests, read("lessons", "[0-9][0-9]_*.py")
-
-
 def everything():
-    text, sources, tests, lessons = tree()
-    return {**sources, **tests, **lessons, **read("lessons", "**/*.py"), **read("lessons", "*.md"), **read(".", "*.md")}
+    """{path from the root: text} of all that may cite an equation."""
+    places = [("minivae", "**/*.py"), ("tests", "**/*.py"), ("lessons", "**/*.py"), ("lessons", "**/*.md"), (".", "*.md")]
+    texts = {posixpath.normpath(f"{folder}/{name}"): text
+             for folder, pattern in places for name, text in read(folder, pattern).items()}
+    quoting = {"tests/derivations/test_links.py", "tests/derivations/test_page.py"}  # broken citations, on purpose
+    return {name: text for name, text in texts.items() if name not in quoting}
 
 
 def test_the_tree():
-    text, sources, tests, lessons = tree()
-    known = set(tags(text))
-    complaints = (bad_anchors(text) + bad_math(text) + bad_citations(everything(), known) + uncited_rules(sources)
-                  + uncited_equations(sources, IMPLEMENTED, known) + bad_lessons(lessons)
-                  + untested(known, definitions(tests["test_derivations.py"]), named_tests(tests["test_derivations.py"]))
-                  + bad_files(text, lambda path: (DERIVATIONS.parent / path).exists()))
+    parts = tree()
+    chapters, words = parts["chapters"], parts["in_words"]
+    files = {n: name for name, text in chapters.items() for n in tags(text)}
+    known = set(files)
+    tests = {name: text for name, text in parts["tests"].items() if OWN_TEST.fullmatch(name)}
+    complaints = (bad_citations(everything(), known) + bad_links(everything(), files)
+                  + uncited_rules(parts["sources"]) + uncited_equations(parts["sources"], IMPLEMENTED, known)
+                  + bad_lessons(parts["lessons"]) + untested(known, words, tests) + bad_words(words))
+    for name, text in chapters.items():
+        complaints += bad_anchors(text, int(name[:2]))
+    for name, text in read("lessons/derivations", "*.md").items():
+        complaints += bad_math(text)
+        complaints += bad_files(name, text, lambda path: (ROOT / "lessons" / "derivations" / path).exists())
+    assert [int(name[:2]) for name in chapters] == list(CHAPTERS)
     assert not complaints, "\n".join(complaints)
 
 
-def test_the_table_is_fresh():
-    text, *rest = tree()
-    assert refreshed(text, *rest) == text, "derivations.md is out of date: run python tests/test_links.py --write"
+def test_the_pages_are_fresh():
+    pages = read("lessons/derivations", "*.md")
+    stale = [name for name, text in refreshed(pages, tree()).items() if text != pages[name]]
+    assert not stale, f"{stale} are out of date: run python -m lessons.derivations --write"
 
 
 # Each kind of link, broken once.
 
-GOOD = """## 1. One
+GOOD = """# 1. One
 
 Text with $x_i$ and [eq. (1.1)](#eq-1-1), `code with $`.
 
@@ -287,10 +255,12 @@ $$
 <!-- table -->
 <!-- /table -->
 """
+FILES = {"1.1": "01_one.md", "1.2": "01_one.md", "2.1": "02_two.md"}
 
 
 def test_a_sound_text_passes():
-    assert bad_anchors(GOOD) + bad_math(GOOD) + bad_citations({"derivations.md": GOOD}, {"1.1", "1.2"}) == []
+    assert bad_anchors(GOOD) + bad_math(GOOD) + bad_citations({"a.md": GOOD}, {"1.1", "1.2"}) == []
+    assert bad_links({"lessons/derivations/01_one.md": GOOD}, FILES) == []
 
 
 @pytest.mark.parametrize("old, new, complaint", [
@@ -298,6 +268,7 @@ def test_a_sound_text_passes():
     ("eq-1-2", "eq-1-3", "1.3 comes after 1.1"),
     ("eq-1-2", "eq-1-1", "1.1 comes after 1.1"),
     ("eq-1-1", "eq-2-2", "2.2 comes after 1.0"),
+    ("eq-1-2", "eq-2-1", "2.1 comes after 1.1"),
     ('<a id="eq-1-2"></a>\n\n', "", "\\tag{1.2} has no anchor, or more than one"),
     ("e=f\n\\tag{1.2}", "e=f", "below the anchor of 1.2 the tag is []"),
     ('And\n\n<a id="eq-1-2"></a>', 'And <a id="eq-1-2"></a>', "the anchor of 1.2 does not stand alone"),
@@ -334,14 +305,31 @@ def test_broken_math_is_found(old, new, complaint):
 
 @pytest.mark.parametrize("text, complaint", [
     ("# eq. (1.3)", "cites eq. (1.3), which is not"),
-    ("# [the KL](derivations.md#eq-1-7)", "cites eq. (1.7), which is not"),
-    ("[eq. (1.1)](derivations.md#eq-1-2)", "leads to 1.2"),
-    ("[see](#eq-4-4)", "links 4.4, which is not"),
+    ("# [the KL](derivations/01_one.md#eq-1-7)", "cites eq. (1.7), which is not"),
     ("# eq (1.1)", "should read"), ("# Eq. (1.1)", "should read"), ("# eqs. (1.1) and (1.2)", "should read"),
     ("# equation 1.1", "should read"), ("# eq. 1.1", "should read"), ("# eq. (1.1) and (1.2)", "should read"),
 ])
 def test_broken_citations_are_found(text, complaint):
     assert any(complaint in bad for bad in bad_citations({"file.py": text}, {"1.1", "1.2"}))
+
+
+@pytest.mark.parametrize("name, text, complaint", [
+    ("lessons/01_a.py", "[eq. (1.1)](derivations/01_one.md#eq-1-2)", "the link [eq. (1.1)] leads to 1.2"),
+    ("lessons/01_a.py", "[eq. (1.1)](derivations/01_one.md#eq-1-11)", "links 1.11, which is not"),
+    ("lessons/01_a.py", "[see](derivations/01_one.md#eq-4-4)", "links 4.4, which is not"),
+    ("lessons/01_a.py", "[see](derivations/02_two.md#eq-1-1)", "leads to lessons/derivations/02_two.md"),
+    ("lessons/01_a.py", "[see](01_one.md#eq-1-1)", "leads to lessons/01_one.md"),
+    ("lessons/01_a.py", "over a line's\nend](01_one.md#eq-1-1)", "leads to lessons/01_one.md"),
+    ("lessons/derivations/02_two.md", "[see](#eq-1-1)", "leads to lessons/derivations/02_two.md"),
+])
+def test_broken_links_are_found(name, text, complaint):
+    assert any(complaint in bad for bad in bad_links({name: text}, FILES))
+
+
+def test_sound_links_pass():
+    sound = {"lessons/01_a.py": "[see](derivations/01_one.md#eq-1-1)", "README.md": "[see](lessons/derivations/02_two.md#eq-2-1)",
+             "lessons/derivations/02_two.md": "[eq. (1.2)](01_one.md#eq-1-2), [eq. (2.1)](#eq-2-1)"}
+    assert bad_links(sound, FILES) == []
 
 
 RULE = """
@@ -361,42 +349,46 @@ def test_a_gradient_that_no_rule_cites_is_found():
     source = {"ops.py": RULE}
     assert uncited_equations(source, {"ops.py": ["1.1"]}, {"1.1"}) == []
     assert uncited_equations(source, {"ops.py": ["1.1", "1.2"]}, {"1.1", "1.2"}) == ["ops.py does not cite eq. (1.2)"]
-    assert "not in derivations.md" in uncited_equations(source, {"ops.py": ["1.1"]}, {"1.2"})[0]
+    assert "not in the derivations" in uncited_equations(source, {"ops.py": ["1.1"]}, {"1.2"})[0]
 
 
 def test_an_equation_without_a_test_is_found():
-    source = "DEFINITIONS = {'1.1'}\n\ndef test_eq_1_2_says(x):\n    pass\n"
-    defined, tested = definitions(source), named_tests(source)
-    assert untested({"1.1", "1.2"}, defined, tested) == []
-    assert untested({"1.1", "1.2", "1.3"}, defined, tested) == ["eq. (1.3) has no test, and is no definition"]
-    assert untested({"1.1"}, defined, tested) == ["1.2 is listed or tested, and is no equation"]
+    source = "def test_eq_1_2_says(x):\n    holds(\"1.2\")\n"
+    words = in_words("1.1 a statement about everything\n")
+    assert untested({"1.1", "1.2"}, words, {"test.py": source}) == []
+    assert untested({"1.1", "1.2", "1.3"}, words, {"test.py": source}) == [
+        "eq. (1.3) has no test, and is not among those in words"]
+    assert untested({"1.1"}, words, {"test.py": source}) == ["eq. (1.2) is listed or tested, and is no equation"]
+    assert untested({"1.2"}, {}, {"test.py": source.replace("holds", "close").replace("1.2", "")}) == [
+        "the test of eq. (1.2) does not read it from the page"]
+
+
+def test_a_list_without_reasons_or_end_is_found():
+    assert bad_words({"1.1": "why", "1.2": "a reason of some length"}) == [
+        "eq. (1.1) is listed as stated in words without a reason"]
+    assert bad_words({f"1.{n}": "a reason of some length" for n in range(36)}) == ["36 equations are in words; at most 35"]
 
 
 def test_a_lesson_that_skips_its_chapter_is_found():
-    assert bad_lessons({"08_kl.py": "derivations.md#eq-8-4", "16_museum.py": ""}) == []
-    assert bad_lessons({"08_kl.py": "derivations.md#eq-7-4"}) == ["08_kl.py links no equation of chapter 8"]
+    assert bad_lessons({"08_kl.py": "](derivations/08_kl.md#eq-8-4)", "16_museum.py": ""}) == []
+    assert bad_lessons({"08_kl.py": "](derivations/07_elbo.md#eq-7-4)"}) == ["08_kl.py links no equation of chapter 8"]
 
 
 def test_a_link_to_a_missing_file_is_found():
-    assert bad_files("[a](08_kl.py) and `[b](c.py)`", lambda path: True) == []
-    assert bad_files("[a](08_kl.py)", lambda path: False) == ["derivations.md links 08_kl.py, which does not exist"]
+    assert bad_files("08.md", "[a](08_kl.py) and `[b](c.py)`", lambda path: True) == []
+    assert bad_files("08.md", "[a](08_kl.md#eq-8-1)", lambda path: False) == ["08.md links 08_kl.md, which does not exist"]
 
 
-def test_a_stale_table_is_found():
-    tests = {"test_derivations.py": "DEFINITIONS = {'1.1'}\n\ndef test_eq_1_2_says():\n    pass\n"}
-    text = refreshed(GOOD, {"ops.py": RULE}, tests, {"01_one.py": "eq. (1.2)"})
-    assert "| [1.1](#eq-1-1) | [ops.py](../minivae/ops.py) `twice` | definition |  |" in text
-    assert "| [1.2](#eq-1-2) |  | `test_eq_1_2_says` | [01](01_one.py) |" in text
-    assert "## 1. One\n\nLesson: [01_one.py](01_one.py).\n" in text
-    assert refreshed(text, {"ops.py": RULE}, tests, {"01_one.py": "eq. (1.2)"}) == text
-    assert refreshed(text, {"ops.py": RULE.replace("twice", "double")}, tests, {"01_one.py": "eq. (1.2)"}) != text
-    assert "Lesson:" not in refreshed(text, {"ops.py": RULE}, tests, {})
-
-
-if __name__ == "__main__":
-    if sys.argv[1:] != ["--write"]:
-        sys.exit("usage: python tests/test_links.py --write   (the checks themselves run under pytest)")
-    before, *rest = tree()
-    after = refreshed(before, *rest)
-    DERIVATIONS.write_text(after, encoding="utf-8")
-    print("derivations.md was up to date" if after == before else "derivations.md renewed")
+def test_a_stale_page_is_found():
+    pages = {"README.md": "<!-- table -->\n<!-- /table -->\n", "01_one.md": GOOD}
+    parts = {"chapters": {"01_one.md": GOOD}, "sources": {"ops.py": RULE}, "in_words": {"1.1": "a reason"},
+             "tests": {"derivations/test_01_one.py": "def test_eq_1_2_says():\n    pass\n", "engine/test_a.py": "# eq. (1.2)"},
+             "lessons": {"01_one.py": "eq. (1.2)"}}
+    fresh = refreshed(pages, parts)
+    assert "| [1.1](01_one.md#eq-1-1) | [ops.py](../../minivae/ops.py) `twice` | in words |  |" in fresh["README.md"]
+    assert "| [1.2](01_one.md#eq-1-2) |  | `test_eq_1_2_says`, [engine/test_a.py](../../tests/engine/test_a.py) | " \
+           "[01](../01_one.py) |" in fresh["README.md"]
+    assert "# 1. One\n\nLesson: [01_one.py](../01_one.py).\n" in fresh["01_one.md"]
+    assert refreshed(fresh, parts) == fresh
+    assert refreshed(fresh, {**parts, "sources": {"ops.py": RULE.replace("twice", "double")}}) != fresh
+    assert "Lesson:" not in refreshed(fresh, {**parts, "lessons": {}})["01_one.md"]

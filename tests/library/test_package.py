@@ -47,6 +47,8 @@ COURSE = ["autodiff", "ops", "vae_ops", "nn", "optim", "models", "data", "train"
 # Downstairs. Each may be used by any file of the course that stands after what it uses itself.
 DOWNSTAIRS = {
     "checks.arguments": [],
+    "checks.missing": [],
+    "checks.recording": [],
     "checks.diagnosis": ["autodiff"],
     "checks.gradients": ["autodiff", "checks.diagnosis"],
     "files.npz": [],
