@@ -21,13 +21,18 @@ KINDS = {"cross-entropy (p)": ("bernoulli", "Bernoulli cross-entropy of probabil
          "|x - x_hat|": ("absolute", "absolute error")}
 
 # What the encoder's second output s may be: the terms that are then 1/2 sigma^2 and, but for the
-# factor, 1/2 log sigma^2. The KL of eq. (8.4) is, with these and summed over the latents,
+# factor, 1/2 log sigma^2; and in words what s is, and the standard deviation to sample with.
+# The KL of eq. (8.4) is, with these and summed over the latents,
 # 1/2 mu^2 + 1/2 sigma^2 - 1/2 log sigma^2 - 1/2.
-MEANINGS = {"logvar": ("1/2 e^s", "1/2 s", 1, "log sigma^2"),
-            "logstd": ("1/2 e^2s", "1/2 s", 2, "log sigma"),
-            "std": ("1/2 s^2", "1/2 log s", 2, "sigma"),
-            "variance": ("1/2 s", "1/2 log s", 1, "sigma^2"),
-            "softplus": ("1/2 softplus(s)^2", "1/2 log softplus(s)", 2, "sigma before a softplus")}
+MEANINGS = {"logvar": ("1/2 e^s", "1/2 s", 1, "log sigma^2", "e^(s/2)"),
+            "logstd": ("1/2 e^2s", "1/2 s", 2, "log sigma", "e^s"),
+            "std": ("1/2 s^2", "1/2 log s", 2, "sigma", "s"),
+            "variance": ("1/2 s", "1/2 log s", 1, "sigma^2", "s^(1/2)"),
+            "softplus": ("1/2 softplus(s)^2", "1/2 log softplus(s)", 2, "sigma before a softplus",
+                         "softplus(s)")}
+X_HAT = {"cross-entropy (p)": "a probability: the decoder has to end in a sigmoid",
+         "cross-entropy (logits)": "a logit: the decoder must not end in a sigmoid",
+         "1/2 (x - sigmoid(x_hat))^2": "a logit: the decoder must not end in a sigmoid"}
 BITS = 1 / np.log(2)
 
 
@@ -176,7 +181,7 @@ class Reading:
 
     def read_as(self, meaning):
         """The weights of 1/2 sigma^2 and -1/2 log sigma^2 if s is that, and what terms remain."""
-        variance, logarithm, factor, _ = MEANINGS[meaning]
+        variance, logarithm, factor, *_ = MEANINGS[meaning]
         known = {*KINDS, "1/2 mu^2", "constant", variance, logarithm}
         others = [n for n in self.weights if n not in known and not n.startswith("eps")]
         return self.of(variance), -self.of(logarithm) / factor, others
@@ -241,9 +246,12 @@ def title(r, beta, ok):
 def facts(r):
     """What was found, as (label, text)."""
     B, D, Z = r.sizes[-1]
-    return [("reconstruction", _reconstruction(r)), ("second output", _second(r)),
-            ("penalty", _penalty(r)),
-            ("numbers are for", f"B = {B} examples, D = {D} pixels, Z = {Z} latents")]
+    found = [("reconstruction", _reconstruction(r)), ("second output", _second(r)),
+             ("penalty", _penalty(r)),
+             ("numbers are for", f"B = {B} examples, D = {D} pixels, Z = {Z} latents")]
+    if r.name in X_HAT:
+        found.insert(1, ("x_hat", X_HAT[r.name]))
+    return found
 
 
 def reduced(weight, inner, k):
@@ -280,9 +288,11 @@ def _reconstruction(r):
 
 
 def _second(r):
+    if r.second and r.others and not r.reversed:
+        return f"s = {MEANINGS[r.second][3]} ({r.second}) in some of the terms"
     if r.second:
-        some = ", in some of the terms" if r.others and not r.reversed else ""
-        return f"s = {MEANINGS[r.second][3]} ({r.second}){some}"
+        *_, meaning, std = MEANINGS[r.second]
+        return f"s = {meaning} ({r.second}), so draw z with the standard deviation {std}"
     return "unclear" if r.others or r.log.any() or r.sigma2.any() else "not used"
 
 
@@ -376,7 +386,7 @@ def about_penalty(r):
 
 def _missing(r):
     """Which of the KL's terms are not there, or have the sign turned."""
-    variance, logarithm, factor, _ = MEANINGS[r.second]
+    variance, logarithm, factor, *_ = MEANINGS[r.second]
     log_text = logarithm[4:] if factor == 1 else f"2 {logarithm[4:]}"
     terms = (("mu^2", r.mu2, "nothing keeps the means near 0"),
              (f"sigma^2 = {variance[4:]}", r.sigma2, "-log sigma^2 falls without end with sigma"),

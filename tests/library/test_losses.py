@@ -9,6 +9,7 @@ import minivae as mv
 from minivae.checks import loss_words, losses
 
 B, D, Z = losses.SIZES[-1]
+SMALL = {"sizes": (9, 40, 5)}  # for what does not depend on the size: a tenth of the time
 
 
 # The pieces, per entry, as users write them.
@@ -85,7 +86,8 @@ def test_a_right_loss_passes(name):
     ("std", lambda m, s: kl(m, np.log(s**2))), ("variance", lambda m, s: kl(m, np.log(s))),
     ("", lambda m, s: kl_std(m, np.log1p(np.exp(s))))])
 def test_what_the_second_output_is(second, penalty):
-    says = f"({second or 'softplus'})"
+    std = {"logvar": "e^(s/2)", "logstd": "e^s", "std": "s", "variance": "s^(1/2)", "": "softplus(s)"}[second]
+    says = [f"({second or 'softplus'}), so draw z with the standard deviation {std} penalty"]
     check(lambda x, p, m, s: per_example(bce(x, p), penalty(m, s)), second=second, is_kl=True, ok=True, says=says)
 
 
@@ -183,6 +185,13 @@ def test_the_constant_of_a_gaussian_density():
           says="a constant, 0.918939 D, here 720.448, depends on nothing")
 
 
+def test_whether_the_decoder_ends_in_a_sigmoid():
+    check(RIGHT["of logits"], says="a logit: the decoder must not end in a sigmoid")
+    check(RIGHT["averaged over the batch"], says="a probability: the decoder has to end in a sigmoid")
+    check(SQUARED["sigmoid"][0], says="a logit: the decoder must not end in a sigmoid")
+    assert "sigmoid" not in str(mv.check_loss(SQUARED["1"][0]))
+
+
 def test_absolute_error():
     check(lambda x, y, m, s: per_example(np.abs(x - y), kl(m, s)), reconstruction="absolute", beta=1.0, ok=True,
           sigma2=math.nan, says=["Laplace density", "the scale 1"])
@@ -235,7 +244,8 @@ NO_KL = {
 @pytest.mark.parametrize("name", NO_KL)
 def test_a_penalty_that_is_no_kl(name):
     penalty, second, says = NO_KL[name]
-    check(with_penalty(penalty), reconstruction="bernoulli", second=second, is_kl=False, beta=math.nan, ok=False, says=says)
+    check(with_penalty(penalty), reconstruction="bernoulli", second=second, is_kl=False, beta=math.nan, ok=False, says=says,
+          arguments=SMALL)
 
 
 def test_what_else_belongs_to_no_elbo():
@@ -262,7 +272,7 @@ def test_what_else_belongs_to_no_elbo():
     lambda m, s: np.exp(-((m[:, None] - m) ** 2).sum(2)).mean()])
 def test_what_is_no_sum_of_known_terms_is_not_named(penalty):
     check(lambda x, p, m, s: bce(x, p).sum(1).mean() + penalty(m, s), reconstruction="", second="", is_kl=False,
-          beta=math.nan, ok=False, says=["nothing was recognised", "no sum of the known terms is this loss"])
+          beta=math.nan, ok=False, says=["nothing was recognised", "no sum of the known terms is this loss"], arguments=SMALL)
 
 
 @pytest.mark.parametrize("reconstruction", [
@@ -271,7 +281,7 @@ def test_what_is_no_sum_of_known_terms_is_not_named(penalty):
     lambda x, y: bce(x, y).sum(1).mean() - np.log(2 * np.arctanh(1 - 2 * y) / (1 - 2 * y)).sum(1).mean()])
 def test_a_reconstruction_that_is_not_known_is_not_named(reconstruction):
     check(lambda x, y, m, s: reconstruction(x, y) + kl(m, s).sum(1).mean(), reconstruction="", ok=False,
-          says="no sum of the known terms")
+          says="no sum of the known terms", arguments=SMALL)
 
 
 def test_a_loss_that_draws_noise():
