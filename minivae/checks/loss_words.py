@@ -452,9 +452,8 @@ def about_rest(r):
     if r.error > 1e-9 and not any(name.startswith("eps") for name in r.weights):
         yield (f"the sum fits to a relative {r.error:.0e} and not to 1e-15: something is computed "
                f"in float32, or rounded as coarsely. A wrong term would be off by more")
-    laws = r.law(r.weight), r.law(r.kl)
     held = [f"{name} = {r.sizes[-1][k]}" for k, name in enumerate("BDZ")
-            if np.ptp(r.sizes[:, k]) == 0 and any(law.powers[k] for law in laws)]
+            if np.ptp(r.sizes[:, k]) == 0 and r.beta().powers[k]]
     if held:
         yield (f"it was called with {' and '.join(held)} alone, where a size cannot be told from a "
                f"plain number of that value")

@@ -21,7 +21,7 @@ from .loss_words import Obstacle, Reading
 
 # Sizes (B, D, Z); numbers are reported for the last. Some losses are written for 784 pixels alone.
 SIZES = ((6, 20, 3), (6, 20, 7), (11, 20, 3), (6, 33, 3), (7, 784, 3), (11, 784, 7), (16, 784, 20))
-DRAWS = 48  # random inputs at each size: twice as many as there are terms
+DRAWS = 32  # random inputs at each size: twice as many as there are terms in a fit
 EXACT = 1e-11  # the largest relative error of a fit in float64
 CLOSE = 1e-5  # and of one in float32, or with an eps in a logarithm; a wrong term is off by more
 
