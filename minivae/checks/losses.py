@@ -231,28 +231,14 @@ def measured(loss, size, domain, rng):
 
 def fits_at(loss, sizes, rng):
     """The domain, the fits at the sizes that the loss takes, largest last, and {size: error}."""
-    best, obstacles, largest = None, [], sizes[-1]
-    for domain in DOMAINS:
-        try:
-            values = measured(loss, largest, domain, rng)
-        except Exception as obstacle:  # whatever a stranger's loss may raise
-            obstacles.append(obstacle)
-            continue
-        found = best_fit(*values, largest)
-        if best is None or found.error < best[1].error / 30:
-            best = domain, found
-        if found.error < EXACT:
-            break
-    if best is None:
-        raise _explained(obstacles[0])
-    domain, found = best
+    domain, found = first_fit(loss, sizes[-1], rng)
     if found.error < CLOSE and "cross-entropy (p)" not in found.weights:
-        domain, found = widened(loss, largest, domain, found, rng)
+        domain, found = widened(loss, sizes[-1], domain, found, rng)
     fits, refused = [], {}
     for size in sizes[:-1]:
         try:
             values = measured(loss, size, domain, rng)
-        except Exception as error:
+        except Exception as error:  # whatever a stranger's loss may raise
             refused[size] = error
         else:
             fits.append(best_fit(*values, size))
@@ -262,6 +248,29 @@ def fits_at(loss, sizes, rng):
     again = [fit_terms(*f.values, f.size, common) for f in fits] if common else fits
     as_good = all(b.error <= max(30 * a.error, EXACT) for a, b in zip(fits, again))
     return domain, again if as_good else fits, refused
+
+
+def first_fit(loss, size, rng):
+    """The first domain on which the loss fits, and the fit; else those that come closest."""
+    best, obstacles = None, {}
+    for domain in DOMAINS:
+        try:
+            values = measured(loss, size, domain, rng)
+        except Exception as obstacle:  # whatever a stranger's loss may raise
+            obstacles[domain] = obstacle
+            continue
+        found = best_fit(*values, size)
+        # A loss that can be called with s < 0 has to fit there, too, unless it has a log of s.
+        any_sign = dataclasses.replace(domain, positive=False)
+        if domain.positive and any_sign not in obstacles and "1/2 log s" not in found.weights:
+            continue
+        if best is None or found.error < best[1].error / 30:
+            best = domain, found
+        if found.error < EXACT:
+            break
+    if best is None:
+        raise _explained(obstacles[DOMAINS[0]])
+    return best
 
 
 def _explained(error):

@@ -267,6 +267,7 @@ def test_what_else_belongs_to_no_elbo():
     lambda m, s: np.maximum(kl(m, s), 0.1).sum(1).mean(),  # free bits
     lambda m, s: 100 * np.abs(kl(m, s).sum(1).mean() - 5),  # a capacity
     lambda m, s: kl(m, np.clip(s, -4, 2)).sum(1).mean(),
+    lambda m, s: kl(m, np.maximum(s, 0)).sum(1).mean(),  # right for s > 0
     lambda m, s: (kl(m, s).sum(1) ** 2).mean(),
     lambda m, s: (kl(m, s) * np.arange(m.shape[1])).sum(1).mean(),  # another weight for each latent
     lambda m, s: np.exp(-((m[:, None] - m) ** 2).sum(2)).mean()])
