@@ -265,7 +265,9 @@ def test_what_else_belongs_to_no_elbo():
 @pytest.mark.parametrize("penalty", [
     lambda m, s: np.maximum(kl(m, s).sum(1), 0.5 * m.shape[1]).mean(),  # a tolerance
     lambda m, s: np.maximum(kl(m, s), 0.1).sum(1).mean(),  # free bits
+    lambda m, s: np.maximum(kl(m, s).sum(1), 0.05).mean(),  # a tolerance that shows close to the prior alone
     lambda m, s: 100 * np.abs(kl(m, s).sum(1).mean() - 5),  # a capacity
+    lambda m, s: (kl(m, s) + 0.001 * np.sin(m)).sum(1).mean(),  # a small term, some 1e-4 of the whole
     lambda m, s: kl(m, np.clip(s, -4, 2)).sum(1).mean(),
     lambda m, s: kl(m, np.maximum(s, 0)).sum(1).mean(),  # right for s > 0
     lambda m, s: (kl(m, s).sum(1) ** 2).mean(),
@@ -278,6 +280,7 @@ def test_what_is_no_sum_of_known_terms_is_not_named(penalty):
 
 @pytest.mark.parametrize("reconstruction", [
     lambda x, y: np.where(np.abs(x - y) < 0.5, square(x, y) / 2, np.abs(x - y) / 2 - 0.125).sum(1).mean(),
+    lambda x, y: bce_logits(x, np.clip(y, -0.5, 1.5)).sum(1).mean(),  # as of logits, for x_hat in (0, 1) alone
     lambda x, y: np.sqrt(square(x, y).mean()), lambda x, y: (square(x, y) * np.arange(x.shape[1])).sum(1).mean(),
     lambda x, y: bce(x, y).sum(1).mean() - np.log(2 * np.arctanh(1 - 2 * y) / (1 - 2 * y)).sum(1).mean()])
 def test_a_reconstruction_that_is_not_known_is_not_named(reconstruction):
@@ -401,7 +404,7 @@ def test_the_loss_may_write_into_its_inputs():
     def loss(x, l, m, s):
         total = per_example(bce_logits(x, l), kl(m, s))
         for a in (x, l, m, s):
-            a[:] = np.nan
+            a[:] = 0.5
         return total
     check(loss, beta=1.0, ok=True)
 
