@@ -328,23 +328,10 @@ def primitive(f):
         y = np.asarray(y, dtype)  # 0-d results are NumPy scalars, and from NumPy 1 float64
         if not (needing and recording.get()):
             return _result(y, name, ())
-
-        # Who gets a gradient, by which rule.
         y = y.view()  # y may be an input itself, which must stay writable
         y.flags.writeable = False
         vjps = (vjps,) if callable(vjps) else vjps
-        parents = [
-            (a, vjp)
-            for a, vjp in zip(inputs, vjps)
-            if type(a) is Tensor and a.requires_grad and vjp is not None
-        ]
-        if len(parents) < needing:
-            raise TypeError(
-                f"{name} has rules for the gradient of its first {len(vjps)} input(s) only, and a "
-                f"Tensor that needs a gradient stands elsewhere: pass its .data to treat it as a "
-                f"constant"
-            )
-        return _result(y, name, parents)
+        return _result(y, name, _parents(name, inputs, vjps, needing))
 
     if f.__module__.startswith("minivae."):
         PRIMITIVES[name] = operation
@@ -376,6 +363,22 @@ def _refuse_dtype(name, dtype, a):
             f"{name} got both {dtype} and {a.dtype}: convert one of them first, for example with "
             f"x.astype(np.{dtype})"
         )
+
+
+def _parents(name, inputs, vjps, needing):
+    """Who gets a gradient, by which rule: pairs (Tensor, VJP). All `needing` of them must."""
+    parents = [
+        (a, vjp)
+        for a, vjp in zip(inputs, vjps)
+        if type(a) is Tensor and a.requires_grad and vjp is not None
+    ]
+    if len(parents) < needing:
+        raise TypeError(
+            f"{name} has rules for the gradient of its first {len(vjps)} input(s) only, and a "
+            f"Tensor that needs a gradient stands elsewhere: pass its .data to treat it as a "
+            f"constant"
+        )
+    return parents
 
 
 def _result(y, op, parents):

@@ -10,7 +10,7 @@ import dataclasses
 import numpy as np
 
 from .autodiff import no_grad
-from .checks.arguments import check_rng, positive_int
+from .checks.arguments import check_rng, plain_array, positive_int
 from .models import VAE
 from .screen.progress import Progress
 from .vae_ops import gaussian_kl, reparameterize, std
@@ -316,7 +316,7 @@ def _posteriors(model, x):
         return _float64(mu, logvar)
     if x is not None:
         raise ValueError("beside the arrays (mu, logvar) there is no x to encode: leave it out")
-    mu, logvar = _float64(*model)
+    mu, logvar = _float64(*map(plain_array, model))
     if mu.ndim != 2 or mu.shape != logvar.shape or not len(mu):
         raise ValueError(
             f"(mu, logvar) must be two arrays (n, Z), got shapes {mu.shape} and {logvar.shape}"

@@ -290,7 +290,7 @@ def test_no_samples_at_all():
         make().sample(0, RNG(0))
 
 
-@pytest.mark.parametrize("rng", [None, 0, np.random.RandomState(0)], ids=["None", "0", "RandomState"])
+@pytest.mark.parametrize("rng", [None, 0, np.random.RandomState(0)], ids=type)
 def test_a_missing_generator_is_named(rng):
     with pytest.raises(TypeError, match=r"np.random.default_rng\(seed\)"):
         make().loss(X, rng)
