@@ -169,3 +169,97 @@ def test_the_worked_number():
     mu, s = np.array([[0.5]]), np.array([[-1.0]])
     close(loss(mu, s), 0.5186, 1e-4)
     close(gradients(loss, mu, s), [[[0.1218]], [[-0.4537]]], 1e-4)
+
+
+def test_eq_10_15_a_loss_is_read_from_its_values():
+    for seed in range(5):
+        w, beta, constant = np.random.default_rng(seed).uniform(0.1, 9, 3)
+
+        def loss(x, logits, mu, logvar):
+            elbo = mv.bernoulli_nll(logits, x) + beta * mv.gaussian_kl(mu, logvar)
+            return (w * elbo + constant).mean()
+
+        report = mv.check_loss(loss, sizes=(6, 10, 3), rng=np.random.default_rng(seed))
+        weights = {name: value for name, value, _ in report.terms}
+        assert report.is_kl and report.beta == pytest.approx(beta, rel=1e-9)
+        assert weights["cross-entropy (logits)"] * 6 == pytest.approx(w, rel=1e-9)
+        x, logits, mu, logvar = np.random.default_rng(seed).uniform(size=(4, 5, 3))
+        holds("10.15", loss=loss(x, logits, mu, logvar), w=w, B=5, beta=report.beta, c=constant,
+              x=np.arange(5), nll=lambda n: mv.bernoulli_nll(logits, x)[n],
+              KL=lambda n: mv.gaussian_kl(mu, logvar)[n])
+        assert weights["constant"] == pytest.approx(constant - w * beta * 3 / 2, rel=1e-8)
+
+
+def worlds(n_pixels, n_codes, n_images, rng):
+    """Images (n, D), their probabilities (n,), q(z | x) (n, K) over K codes, and a prior (K,)."""
+    sharpness = rng.choice([0.05, 0.3, 3.0], 3)
+    images = rng.beta(sharpness[0], sharpness[0], (n_images, n_pixels))
+    images = np.round(images) if rng.random() < 0.3 else images
+    p = rng.dirichlet(np.ones(n_images))
+    q = rng.dirichlet(np.full(n_codes, sharpness[1]), n_images) + 1e-9
+    q /= q.sum(1, keepdims=True)
+    prior = rng.dirichlet(np.full(n_codes, 1.0 + sharpness[2]))
+    return images, p, q, prior
+
+
+def worth(images, p, q, prior):
+    """Gain in nll (nats) and in squared error by the best decoder that sees z, and I and KL."""
+    marginal = p @ q
+    given_z = (p[:, None] * q).T @ images / marginal[:, None]
+
+    def entropy(m):
+        m = np.clip(m, 1e-300, 1 - 1e-16)
+        return -(m * np.log(m) + (1 - m) * np.log1p(-m))
+
+    mean = p @ images
+    nll_gain = entropy(mean).sum() - marginal @ entropy(given_z).sum(1)
+    square_gain = marginal @ ((given_z - mean) ** 2).sum(1)
+    information = p @ (q * np.log(q / marginal)).sum(1)
+    kl = p @ (q * np.log(q / prior)).sum(1)
+    return nll_gain, square_gain, information, kl
+
+
+ROUNDING = 1e-12
+
+
+def random_worlds():
+    random = np.random.default_rng(0)
+    for _ in range(500):
+        D, n_codes, n_images = (int(random.integers(*span)) for span in ((1, 6), (2, 6), (2, 7)))
+        yield D, worth(*worlds(D, n_codes, n_images, random))
+
+
+def test_eq_10_16_a_code_is_worth_at_most_d_times_its_kl():
+    for D, (nll_gain, _, information, kl) in random_worlds():
+        holds("10.16", nll_0=nll_gain, nll=ROUNDING, D=D, I=information, KL=kl)
+
+
+def test_eq_10_17_for_squared_error():
+    for D, (_, square_gain, information, kl) in random_worlds():
+        holds("10.17", r_0=square_gain, r=ROUNDING, D=D, I=information, KL=kl)
+
+
+def test_eq_10_16_cannot_be_better():
+    # Two images, black and white, and a code that tells which: each pixel wins log 2 by one bit.
+    D = 5
+    images = np.array([np.zeros(D), np.ones(D)])
+    q = np.array([[1 - 1e-12, 1e-12], [1e-12, 1 - 1e-12]])
+    nll_gain, _, information, kl = worth(images, np.full(2, 0.5), q, np.full(2, 0.5))
+    assert nll_gain == pytest.approx(D * np.log(2))
+    assert information == pytest.approx(np.log(2)) == kl
+
+
+def test_eq_10_17_cannot_be_better():
+    D, d = 5, 1e-3  # the same two images, and a code that hardly tells them apart
+    images = np.array([np.zeros(D), np.ones(D)])
+    q = np.array([[0.5 + d, 0.5 - d], [0.5 - d, 0.5 + d]])
+    _, square_gain, information, _ = worth(images, np.full(2, 0.5), q, np.full(2, 0.5))
+    assert square_gain == pytest.approx(D / 2 * information, rel=1e-5)
+
+
+def test_eq_10_16_at_the_limit_training_ends_without_a_code():
+    x = mv.data.digits()[0][:600]
+    model = mv.VAE(x.shape[1], (32,), 2, rng=np.random.default_rng(0))
+    beta = x.shape[1]
+    mv.fit(model, x, epochs=40, batch_size=50, lr=5e-3, beta=beta, rng=np.random.default_rng(1))
+    assert mv.evaluate.active_units(model, x).sum() == 0
