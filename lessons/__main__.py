@@ -3,7 +3,8 @@
   python -m lessons             run every lesson      python -m lessons 07 elbo     run those whose name has the word
   python -m lessons --write     renew the ledger and the thumbnails from what was measured
   python -m lessons --check     fail where the committed ledger and this run disagree
-  python -m lessons --exercises show which exercises are done, wrong, or not begun
+  python -m lessons --exercises           show which exercises are done, wrong, or not begun
+  python -m lessons --exercises --watch   check the next one whenever its file is saved
 """
 
 import argparse
@@ -62,11 +63,12 @@ def main():
     parser.add_argument("--write", action="store_true", help="renew the ledger and the thumbnails")
     parser.add_argument("--check", action="store_true", help="compare this run with the committed ledger")
     parser.add_argument("--exercises", action="store_true", help="check the exercises, and run no lesson")
+    parser.add_argument("--watch", action="store_true", help="with --exercises: check an exercise whenever you save it")
     args = parser.parse_args()
-    if args.exercises:
+    if args.exercises or args.watch:
         sys.path.insert(0, str(HERE / "exercises"))
-        from check import progress
-        return progress()
+        import check
+        return check.watch() if args.watch else check.progress()
     lessons = [p for p in sorted(HERE.glob("[0-9][0-9]_*.py")) if not args.words or any(w in p.name for w in args.words)]
     if not lessons:
         parser.error(f"no lesson has {' or '.join(args.words)} in its name")

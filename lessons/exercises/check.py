@@ -16,8 +16,10 @@ sys.path.append(str(HERE.parents[1]))  # finds minivae beside lessons/ where it 
 if str(HERE) not in sys.path:
     sys.path.append(str(HERE))
 
-from machinery import examining, progress, running  # noqa: E402
+from machinery import examining, running  # noqa: E402
 from machinery.cases import NotBegun, Wrong  # noqa: E402
+from machinery.progress import explain_renamed_functions, progress  # noqa: E402, F401
+from machinery.watching import watch  # noqa: E402, F401
 
 DONE, WRONG, NOT_BEGUN = 0, 1, 2  # exit codes of an exercise
 WORDS = {DONE: "done", WRONG: "not right yet", NOT_BEGUN: "not begun"}
@@ -86,4 +88,4 @@ def wrapped(line, indent=""):
                          break_on_hyphens=False, break_long_words=False)
 
 
-progress.explain_renamed_functions()
+explain_renamed_functions()

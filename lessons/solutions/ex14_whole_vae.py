@@ -42,18 +42,20 @@ def backward(p, x, eps, values):
     g_logits = (sigmoid - x) / len(x)                               # (B, D)  eq. (4.6)
     g["W4"] = k.T @ g_logits                                        # eq. (3.2)
     g["b4"] = g_logits.sum(axis=0)                                  # eq. (3.3)
-    g_k = g_logits @ p["W4"].T * (1 - k**2)                         # (B, H)  eq. (3.1), eq. (2.9)
-    g["W3"] = z.T @ g_k
-    g["b3"] = g_k.sum(axis=0)
-    g_z = g_k @ p["W3"].T                                           # (B, Z): here the noise is passed
+    g_k = g_logits @ p["W4"].T                                      # (B, H)  eq. (3.1)
+    g_in = g_k * (1 - k**2)                                         #         eq. (2.9): what goes into the tanh
+    g["W3"] = z.T @ g_in
+    g["b3"] = g_in.sum(axis=0)
+    g_z = g_in @ p["W3"].T                                          # (B, Z)
     g_mu = g_z + mu / len(x)                                        # eq. (9.3) + eq. (8.6)
     g_logvar = g_z * std * eps / 2 + (std**2 - 1) / 2 / len(x)      # eq. (9.4) + eq. (8.7)
     g_both = np.concatenate([g_mu, g_logvar], axis=1)               # (B, 2 Z)
     g["W2"] = h.T @ g_both
     g["b2"] = g_both.sum(axis=0)
-    g_h = g_both @ p["W2"].T * (1 - h**2)                           # (B, H)
-    g["W1"] = x.T @ g_h
-    g["b1"] = g_h.sum(axis=0)
+    g_h = g_both @ p["W2"].T                                        # (B, H)
+    g_in = g_h * (1 - h**2)
+    g["W1"] = x.T @ g_in
+    g["b1"] = g_in.sum(axis=0)
     return g
 
 
@@ -96,5 +98,5 @@ if __name__ == "__main__":
     p = train(x[:1500], rng)
     loss, _ = forward(p, x[1500:], rng.normal(size=(297, 8)))
     print(f"{loss:.1f} nats per held-out picture; knowing nothing costs {64 * np.log(2):.1f}")
-    for row in np.split(sample(p, rng, 7).reshape(7, 8, 8), 8, axis=1):
+    for row in np.split(sample(p, rng, 4).reshape(4, 8, 8), 8, axis=1):
         print("   ".join("".join(" .:*#"[int(4.99 * pixel)] * 2 for pixel in picture.ravel()) for picture in row))

@@ -55,7 +55,14 @@ class Edit:
         self.small = small
 
     def __str__(self):
-        return f"`{ast.unparse(self.now)}` in place of `{ast.unparse(self.before)}`"
+        """While the change is in the tree. A single name or number is shown with what stands around it."""
+        now, before = ast.unparse(self.now), ast.unparse(self.before)
+        if isinstance(self.before, (ast.Name, ast.Constant)) and isinstance(self.place.parent, ast.expr):
+            now = ast.unparse(self.place.parent)
+            self.place.put(self.before)
+            before = ast.unparse(self.place.parent)
+            self.place.put(self.now)
+        return f"`{now}` in place of `{before}`"
 
 
 def places(function):
@@ -79,8 +86,9 @@ def alternatives(node, names):
     yield from _of_calls(node)
     if isinstance(node, ast.Constant) and type(node.value) in (int, float):
         c = node.value
-        for other in sorted({2 * c, c / 2, c + 1, c - 1, -c} - {c}):
-            yield ast.Constant(other), other in (2 * c, c / 2)
+        half = c // 2 if c % 2 == 0 and isinstance(c, int) else c / 2
+        for other in sorted({2 * c, half, c + 1, c - 1, -c} - {c}):
+            yield ast.Constant(other), other in (2 * c, half)
     if isinstance(node, ast.Name):
         for other in names.get(node.id, ()):
             yield ast.Name(other, ast.Load()), False

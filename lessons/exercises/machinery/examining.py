@@ -14,7 +14,7 @@ def examine(answer, checks):
     """'right: ...' if the answer is right; else raises Wrong about the first output that is not, or NotBegun.
 
     checks: the exercise's module, with INPUTS and OUTPUTS ({name: letters of its shape}), cases(rng), right(inputs...),
-    MISTAKES, and if need be ORDER (in which outputs are looked at), TOLERANCE, names(inputs...), TERMS and sums_of(case).
+    MISTAKES, and if need be ORDER (in which outputs are looked at), TOLERANCE, names(inputs...), TERMS and sums_of(case), and OTHERWISE ({output: what is sure even where nothing fits}).
     """
     names = list(checks.OUTPUTS)
     shown = list(checks.cases(np.random.default_rng(1)))
@@ -34,6 +34,8 @@ def examine(answer, checks):
             lines = [f"right: {', '.join(order[:done])}"] if done else []
             lines += evidence.report()
             said = sentences(evidence, checks, answer, columns)
+            if not said and name in getattr(checks, "OTHERWISE", {}):
+                said = [checks.OTHERWISE[name]]
             said = said or ["no pattern that is known here fits: redo the small example by hand, step by step"]
             raise Wrong("\n".join(lines + [f"=> {line}" for line in said[:MOST_SENTENCES]]))
     return "\n".join([f"right: {', '.join(names)}, in {len(cases)} cases", *notes])

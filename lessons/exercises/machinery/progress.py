@@ -5,6 +5,8 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 from .running import SECONDS
@@ -19,20 +21,47 @@ def exercises():
     return sorted(HERE.glob("ex[0-9]*.py"))
 
 
-def verdict(file):
-    """(exit code, what the exercise printed) of running the file in a process of its own; never an exception."""
+def verdict(file, stop=lambda: False):
+    """(exit code, what the exercise printed) of running the file in a process of its own; never an exception.
+
+    stop: asked ten times a second; when it says True, the run is ended and (None, "") comes back.
+    """
     broken = cannot_run(file)
     if broken:
         return WRONG, f"{file.stem}: not right yet\n  {broken}\n"
-    try:
-        ran = subprocess.run([sys.executable, str(file)], capture_output=True, text=True, encoding="utf-8",
-                             errors="replace", timeout=SECONDS + 10, env={**os.environ, "PYTHONIOENCODING": "utf-8"})
-    except subprocess.TimeoutExpired:
-        return WRONG, f"{file.stem}: not right yet\n  it did not stop\n"
-    if re.search(rf"^{file.stem}: (done|not right yet|not begun)$", ran.stdout, re.M) and ran.returncode in WORDS:
-        return ran.returncode, ran.stdout
-    last = (ran.stderr.strip().splitlines() or ["it ended before there was a verdict"])[-1]
-    return WRONG, f"{ran.stdout}{file.stem}: not right yet\n  {last}\n"
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        process = subprocess.Popen([sys.executable, str(file)], stdout=out, stderr=err, env=environment)
+        try:
+            ended = _wait(process, stop)
+        finally:
+            process.kill()
+            process.wait()
+        out.seek(0)
+        err.seek(0)
+        printed = out.read().decode("utf-8", "replace")
+        errors = err.read().decode("utf-8", "replace").strip().splitlines()
+    if ended is None:
+        return None, ""
+    if re.search(rf"^{file.stem}: (done|not right yet|not begun)\r?$", printed, re.M) and process.returncode in WORDS:
+        return process.returncode, printed
+    last = errors[-1] if errors else "it ended before there was a verdict"
+    if any("Timeout" in line for line in errors) or not ended:
+        last = f"it still ran after {SECONDS} s, in a single step that cannot be interrupted"
+    return WRONG, f"{printed}{file.stem}: not right yet\n  {last}\n"
+
+
+def _wait(process, stop):
+    """True when the process has ended by itself, False when it takes too long, None when stop() says so."""
+    started = time.monotonic()
+    while time.monotonic() - started < SECONDS + 10:
+        try:
+            process.wait(0.1)
+            return True
+        except subprocess.TimeoutExpired:
+            if stop():
+                return None
+    return False
 
 
 def progress():

@@ -68,7 +68,7 @@ def _still_a_stub(f, error):
 def _raise_with_code_below(f):
     """The number of the stub's raise line, where statements follow it in the same block; else None."""
     try:
-        lines, first = inspect.getsourcelines(f)
+        lines, first = inspect.getsourcelines(inspect.unwrap(f))
         tree = ast.parse(textwrap.dedent("".join(lines)))
     except (OSError, TypeError, SyntaxError):
         return None
@@ -83,7 +83,7 @@ def _exception(error, f):
     text = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'}"
     if isinstance(error, RecursionError):
         text = "RecursionError: it calls itself too often"
-    file = getattr(getattr(f, "__code__", None), "co_filename", None)
+    file = getattr(getattr(inspect.unwrap(f), "__code__", None), "co_filename", None)
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     if not lines:
         return f"{text} (as it was called)"
