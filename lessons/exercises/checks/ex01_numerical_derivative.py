@@ -19,7 +19,6 @@ HINTS = (
 
 INPUTS = {}
 OUTPUTS = {"derivative": lambda case: case.inputs["x"].shape}
-TOLERANCE = 1e-7
 
 
 class Cubic:
@@ -58,7 +57,7 @@ def cases(rng):
             n = int(np.prod(shape))
             both = draw(rng, {"a": "N", "x": "N"}, N=n)
             f = Cubic(both["a"].reshape(shape), b=0.0 if n < 4 else 0.7)
-            yield Shown({"f": f, "x": both["x"].reshape(shape), "h": h}, N=n)
+            yield Shown({"f": f, "x": both["x"].reshape(shape), "h": h}, entries=n, axes=len(shape))
 
 
 def right(f, x, h):
@@ -86,7 +85,16 @@ def names(f, x, h):
             found.append((f(moved + up[0] * h * e) - f((moved if down[1] else x) + down[0] * h * e)) / (2 * h))
             moved = moved + (up[1] + down[1]) * h * e
         return np.array(found).reshape(x.shape)
-    return {"f": f, "each": each, "stale": stale, "slope": f.slope(x), "all": np.ones(x.shape)}
+
+    def together(axis):
+        """The entries along all other axes move at once."""
+        found = np.zeros(x.shape)
+        for i in range(x.shape[axis]):
+            e = np.zeros(x.shape)
+            np.moveaxis(e, axis, 0)[i] = h
+            np.moveaxis(found, axis, 0)[i] = (f(x + e) - f(x - e)) / (2 * h)
+        return found
+    return {"f": f, "each": each, "together": together, "stale": stale, "slope": f.slope(x), "all": np.ones(x.shape)}
 
 
 MISTAKES = {
@@ -96,6 +104,12 @@ MISTAKES = {
         ("each(lambda e: (f(x) - f(x - h*e)) / h)", "this is the backward difference (f(x) - f(x - h)) / h: take one step to "
                                                     "either side"),
         ("each(lambda e: (f(x + h*e/2) - f(x - h*e/2)) / h)", "x moves by h/2 to either side: it should move by h"),
+        ("each(lambda e: (f(x + 2*h*e) - f(x - 2*h*e)) / (4*h))", "x moves by 2 h to either side: it should move by h"),
+        ("each(lambda e: (f((x + h)*e) - f((x - h)*e)) / (2*h))", "the other entries are 0 while one moves: they stay where they "
+                                                                  "are"),
+        ("each(lambda e: (f(x - x*e + h*e) - f(x - x*e - h*e)) / (2*h))", "the entry is set to h and to -h: h is added to it, "
+                                                                          "and subtracted"),
+        ("derivative * h / x", "it is divided by the sum of the two points: their distance, 2 h, is due"),
         ("derivative * 2", "it is divided by h: the two points are 2 h apart"),
         ("derivative / 2", "it is half of it: the two points are 2 h apart, not 4 h"),
         ("derivative * 2 * h", "it is not divided by the distance of the two points, 2 h"),
@@ -104,10 +118,13 @@ MISTAKES = {
         ("each(lambda e: (f(x + h*e) - 2*f(x) + f(x - h*e)) / h**2)", "this is the second difference, which gives the second "
                                                                       "derivative"),
         ("-derivative", "the two values are subtracted the wrong way round"),
-        ("slope", "this is the derivative itself, or a difference with a far smaller step: use the h that is given"),
+        ("slope", "it has no error from h at all, as with a far smaller step or a formula of higher order: the central difference with "
+                  "the h that is given is due"),
         ("each(lambda e: (f(x * (1 + h*e)) - f(x * (1 - h*e))) / (2*h))",
          "each entry moves by the share h of itself: it should move by h"),
         ("each(lambda e: (f(x + h*all) - f(x - h*all)) / (2*h))", "all entries move at once: move one at a time"),
+        ("together(0)", "all entries x[i] move at once, a whole row where x has rows: move one entry at a time"),
+        ("together(-1)", "all entries x[..., i] move at once, a whole column where x has rows: move one entry at a time"),
         ("stale((1, 1), (-1, 0))", "an entry that was moved up does not go back before the next one moves: take a fresh copy "
                                    "for each"),
         ("stale((1, 0), (-1, -1))", "an entry that was moved down stays there when the next one moves: take a fresh copy for "

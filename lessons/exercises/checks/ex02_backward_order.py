@@ -26,18 +26,16 @@ MOST_QUESTIONS = 1_000_000
 # The graphs, from the smallest on.
 
 def small_graphs():
-    """(root, parents) for every graph of 1 to 3 nodes with up to three parents each, and of 4 with up to two; names and
-    the order of the keys are no help."""
+    """(root, parents) for every graph of 1 to 4 nodes with up to three parents each; names are no help."""
     yield "a", {"a": []}
-    for n, most in ((2, 3), (3, 3), (4, 2)):
+    for n in (2, 3, 4):
         names = ["c", "a", "d", "b"][:n]  # in the order of their making
         choices = []
         for k in range(n):
-            choices.append([p for m in range(most + 1) for p in itertools.product(names[:k], repeat=m)])
+            choices.append([p for m in range(4) for p in itertools.product(names[:k], repeat=m)])
         for parents in itertools.product(*choices):
             if parents[-1]:
                 graph = dict(zip(names, map(list, parents)))
-                yield names[-1], graph
                 yield names[-1], {name: graph[name] for name in sorted(graph)}
 
 
@@ -152,23 +150,44 @@ def breadth_every_path(root, parents):
     return order
 
 
+def walk(name, **options):
+    return lambda order, root, parents: name(root, parents, **options) == order
+
+
+FIRST_USER = "which lists a node at its first user; it must wait for its last"
+EVERY_PATH = "this walks along every path from root, and lists a node at each visit: remember what was listed"
+
+# (is it so of an order?, what is said if it is so in all graphs)
 WALKS = (
-    (breadth_first, "this is the walk breadth first (nearest to root first), which lists a node at its first user; it must "
-                    "wait for its last"),
-    (depth_first, "this is the walk depth first, which lists a node at its first user; it must wait for its last"),
-    (lambda root, parents: depth_first(root, parents, last_first=True),
-     "this is the walk depth first, which lists a node at its first user; it must wait for its last"),
-    (forward, "this is the order of the forward pass, oldest first: reversed, it is right"),
-    (every_path, "this walks along every path from root, and lists a node at each visit: remember what was listed"),
-    (breadth_every_path, "this walks along every path from root, and lists a node at each visit: remember what was listed"),
-    (lambda root, parents: [n for n in forward(root, parents)[::-1] if parents[n]],
-     "this is a right order without its leaves: they belong there, too"),
-    (lambda root, parents: forward(root, parents)[::-1][1:], "this is a right order without root: it belongs there, too"),
-    (lambda root, parents: forward(root, parents)[::-1][:-1], "this is a right order without the last node"),
-    (lambda root, parents: list(parents), "these are the keys of parents as they stand: walk from root"),
-    (lambda root, parents: list(parents)[::-1], "these are the keys of parents in reverse: walk from root"),
-    (lambda root, parents: sorted(needed(root, parents)), "these are the right nodes sorted by name: names say nothing of "
-                                                          "the order"),
+    (walk(breadth_first), f"this is the walk breadth first (nearest to root first), {FIRST_USER}"),
+    (walk(depth_first), f"this is the walk depth first, {FIRST_USER}"),
+    (walk(depth_first, last_first=True), f"this is the walk depth first, {FIRST_USER}"),
+    (walk(every_path), EVERY_PATH),
+    (walk(breadth_every_path), EVERY_PATH),
+    (lambda order, root, parents: order == list(parents), "these are the keys of parents as they stand: walk from root"),
+    (lambda order, root, parents: order == list(parents)[::-1], "these are the keys of parents in reverse: walk from root"),
+    (lambda order, root, parents: order == sorted(needed(root, parents)),
+     "these are the right nodes, sorted by name: names say nothing of the order"),
+    (lambda order, root, parents: order == [root], "root alone is listed"),
+    (lambda order, root, parents: order == [root, *parents[root]], "these are root and its own parents: go on to theirs"),
+    (lambda order, root, parents: order == [], "the list is empty"),
+)
+PROPERTIES = (
+    (lambda order, root, parents: fault(order[::-1], root, parents) is None, "the order is right when it is reversed"),
+    (lambda order, root, parents: fault([root, *order], root, parents) is None, "the order is right once root is put in front"),
+    (lambda order, root, parents: set(order) == {n for n in needed(root, parents) if parents[n]},
+     "the nodes that have parents are listed, and no leaf is: leaves belong there, too"),
+    (lambda order, root, parents: len(set(order)) == len(needed(root, parents)) - 1 and set(order) < needed(root, parents),
+     "exactly one node is missing"),
+    (lambda order, root, parents: set(order) == needed(root, parents) and len(order) > len(set(order)) or
+     fault(order, root, parents) is None, "the right nodes are listed, and at least one of them twice where it is wrong"),
+)
+# (is the graph of this kind?, the words for a graph that is not)
+WITHOUT = (
+    (lambda parents: any(len(set(p)) < len(p) for p in parents.values()), "no node uses another one twice, as b + b does"),
+    (lambda parents: len(sum(parents.values(), [])) > len(set(sum(parents.values(), []))), "no node is used twice"),
+    (lambda parents: any(len(p) > 2 for p in parents.values()), "no node has more than two parents"),
+    (lambda parents: any(len(p) > 1 for p in parents.values()), "no node has more than one parent"),
 )
 
 
@@ -179,7 +198,7 @@ def check(answer):
     orders = [_order(answer, root, parents) for root, parents in graphs]
     wrong = [k for k, (root, parents) in enumerate(graphs) if fault(orders[k], root, parents)]
     if wrong:
-        raise Wrong(_explained(graphs, orders, wrong[0]))
+        raise Wrong(_explained(graphs, orders, wrong))
     _ladder(answer)
     _chain(answer)
     return f"right: the order of {len(graphs)} graphs, of 60 doublings, and of {CHAIN:,} nodes in a row"
@@ -206,19 +225,18 @@ def _text(root, parents):
     return f"{', '.join(made) or 'a single node'}; root is {root}"
 
 
-def _explained(graphs, orders, first):
+def _explained(graphs, orders, wrong):
+    """The smallest graph of more than one node where it is wrong, and what is so in all graphs."""
+    first = next((k for k in wrong if len(graphs[k][1]) > 1), wrong[0])
     root, parents = graphs[first]
     lines = [f"the smallest graph where it is wrong: {_text(root, parents)}", f"  your order: {' '.join(orders[first])}",
              f"=> {fault(orders[first], root, parents)[1]}."]
-    for walk, sentence in WALKS:
-        if all(walk(root, parents) == order for (root, parents), order in zip(graphs, orders)):
+    for so, sentence in WALKS + PROPERTIES:
+        if all(so(order, root, parents) for (root, parents), order in zip(graphs, orders)):
             return "\n".join([*lines, f"=> In all {len(graphs)} graphs {sentence}."])
-    if all(fault(order[::-1], root, parents) is None for (root, parents), order in zip(graphs, orders)):
-        return "\n".join([*lines, f"=> In all {len(graphs)} graphs the order is right when it is reversed."])
-    two_uses = [len(set(p)) < len(p) for _, parents in graphs for p in [sum(parents.values(), [])]]
-    wrong = [fault(order, root, parents) is not None for (root, parents), order in zip(graphs, orders)]
-    if not any(w and not t for w, t in zip(wrong, two_uses)):
-        lines.append("=> It is right in every graph in which no node is used twice.")
+    for has, words in WITHOUT:
+        if not any(has(graphs[k][1]) is False for k in wrong):
+            return "\n".join([*lines, f"=> It is right in every graph in which {words}."])
     return "\n".join(lines)
 
 

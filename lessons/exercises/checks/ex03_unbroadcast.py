@@ -50,7 +50,13 @@ def names(g, shape):
 
     def last(a, axis, keepdims=False):
         return np.take(a, [-1] if keepdims else -1, axis)
-    return {"reduced": reduced, "first": first, "last": last}
+
+    def kept(axes):
+        """Summed over these axes, and nothing else."""
+        return np.sum(g, axis=tuple(axes))
+    front = range(g.ndim - len(shape))
+    ones = [i + len(front) for i, n in enumerate(shape) if n == 1]
+    return {"reduced": reduced, "first": first, "last": last, "kept": kept, "front": front, "ones": ones}
 
 
 MISTAKES = {
@@ -65,6 +71,12 @@ MISTAKES = {
         ("reduced(np.max, np.max)", "it is the largest of the gradients of the copies: their sum is due"),
         ("np.full(shape, np.sum(g))", "it is the sum of all of g, in every entry: sum over the copies of that entry alone"),
         ("np.full(shape, np.mean(g))", "it is the mean of all of g, in every entry: sum over the copies of that entry alone"),
+        ("g", "g is returned as it is: sum it over the axes that were copied"),
+        ("np.sum(g, axis=0)", "it is summed over axis 0, whatever shape is"),
+        ("kept(range(len(shape), g.ndim))", "it is summed over the last axes: those that were added stand in front"),
+        ("kept(front)", "it is summed over the axes in front, and not over those of length 1"),
+        ("kept([*front, *ones])", "the axes of length 1 are summed over, and gone: they stay, with length 1 (keepdims)"),
+        ("g[tuple(slice(n) for n in shape)]", "g is cut to the size of shape: the gradients of the copies add up"),
         ("np.resize(g, shape)", "g is repeated or cut to size, and not summed"),
         ("np.zeros(shape)", "it is zero throughout"),
         ("np.ones(shape)", "it is 1 throughout: the gradients of the copies add up"),

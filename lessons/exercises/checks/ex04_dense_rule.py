@@ -42,9 +42,11 @@ MISTAKES = {
         ("g_W / B", "this is a mean over the batch: the sum over it is part of the matrix product, and nothing divides it"),
         ("x[:1].T @ g[:1]", "only the first example of the batch counts: sum over the batch"),
         ("x[-1:].T @ g[-1:]", "only the last example of the batch counts: sum over the batch"),
+        ("x.T @ (g * (x @ W + b > 0))", "g is masked where y is negative, as for a relu: this layer has none"),
         ("W * g_W", "W is a factor: y is linear in W, so W itself is not in its gradient"),
     ),
     "g_b": (
+        ("g.sum(axis=1)", "this is summed over the outputs: over the batch, axis 0, is due"),
         ("g.mean(axis=0)", "this is a mean over the batch: b is copied to every row, and the gradients of copies add up"),
         ("np.full(O, float(B))", "g is missing: this counts the rows"),
         ("np.ones(O)", "this is 1, the slope of y in b: times g, and summed over the batch"),

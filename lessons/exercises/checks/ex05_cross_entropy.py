@@ -72,6 +72,7 @@ CUT = [(f"row(softplus(clip(l, -{most}, {most})) - clip(l, -{most}, {most}) * x)
 
 MISTAKES = {
     "nll": (
+        ("np.sum(softplus(l) - l * x, axis=0)", "this is summed over the pictures: over the pixels, axis 1, is due"),
         ("nll / D", "this is a mean over the pixels, and a sum is due"),
         ("nll * g", "it is multiplied by g already: g belongs into the gradient alone"),
         ("row(softplus(l) - l * (1 - x))", "black and white are exchanged: x and 1 - x"),
@@ -110,6 +111,8 @@ MISTAKES = {
 }
 
 TERMS = {
-    "nll": ("row(softplus(l))", "row(l * x)", "row(l)", "row(x)", "row(x * softplus(l))", "D"),
-    "g_logits": ("G * p", "G * x", "G", "G * x * p", "G * l", "p", "x"),
+    "nll": {"sum log(1 + exp(l))": "row(softplus(l))", "sum l x": "row(l * x)", "sum l": "row(l)", "sum x": "row(x)",
+            "sum x log(1 + exp(l))": "row(x * softplus(l))", "sum |l|": "row(np.abs(l))", "D": "D"},
+    "g_logits": {"g sigmoid(l)": "G * p", "g x": "G * x", "g": "G", "g x sigmoid(l)": "G * x * p", "g l": "G * l",
+                 "sigmoid(l)": "p", "x": "x"},
 }

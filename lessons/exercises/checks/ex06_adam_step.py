@@ -37,12 +37,12 @@ def _case(rng, shape, t, betas, lr, eps, note=""):
     if t == 1:
         c["m"] = np.zeros(shape)
         c["v"] = np.zeros(shape)
-    return Case(c | {"t": t, "lr": lr, "beta1": betas[0], "beta2": betas[1], "eps": eps}, note)
+    return Case(c | {"t": t, "lr": lr, "beta1": betas[0], "beta2": betas[1], "eps": eps}, note, entries=n)
 
 
 def _with(rng, note, **inputs):
     c = _case(rng, (3,), 4, (0.9, 0.99), 0.1, 1e-6)
-    return Case(c.inputs | inputs, note)
+    return Case(c.inputs | inputs, note, entries=3)
 
 
 def right(p, g, m, v, t, lr, beta1, beta2, eps):
@@ -71,7 +71,6 @@ MISTAKES = {
         ("beta1 * m + g", "the factor 1 - beta1 of g is missing"),
         ("beta2 * m + (1 - beta2) * g", "it uses beta2: m goes with beta1"),
         ("M / cm", "this is the corrected mean: return m without the correction, since the next step goes on from it"),
-        ("V", "this is the mean of the squares, v: in its place is due that of g"),
         ("beta1 * m + (1 - beta1) * g**2", "g is squared: that belongs to v"),
         ("m", "m is not changed"),
         ("(1 - beta1) * g", "the old m is dropped"),
@@ -115,6 +114,8 @@ MISTAKES = {
         ("p - lr * M / cm / (V / cv + eps)", "the root of v is missing"),
         ("p - lr * M / cm / np.sqrt(V / cv + eps)", "eps is inside of the root: it belongs outside"),
         ("p - lr * M / cm / np.sqrt(V / cv)", "eps is missing"),
+        ("p - lr * M / cm / np.maximum(np.sqrt(V / cv), eps)", "the larger one of the root and eps is taken: their sum is due"),
+        ("step(M / cm, V / cv) - lr * p * 0.01", "0.01 lr p is subtracted as well, a weight decay: Adam has none"),
         ("step(M / cm, V / cv, eps=1e-8)", "eps is not the one that is given: it is 1e-8 always"),
         ("step(M / cm, V / cv, lr=1)", "lr is missing"),
         ("step(M / cm, V / cv, lr=1e-3)", "lr is not the one that is given: it is 0.001 always"),

@@ -16,7 +16,6 @@ HINTS = (
 
 INPUTS = {"x": "N", "pi": "K", "mu": "K", "var": "K"}
 OUTPUTS = {"pi": "K", "mu": "K", "var": "K"}
-TOLERANCE = 1e-8
 
 
 def cases(rng):
@@ -83,8 +82,7 @@ MISTAKES = {
         ("share(pi * density / (pi * density).sum(axis=0))", "the responsibilities are normalised over the points: they add up "
                                                              "to 1 over the components of each point"),
         ("share(pi * density / (pi * density).sum(axis=1, keepdims=True))",
-         "the densities themselves are computed, and for a point far out all of them are 0: take the largest logarithm off "
-         "before exp"),
+         "for a point far out all exponentials are 0, and 0/0 is NaN: take off each point's own largest logarithm before exp"),
         ("n", "these are the sums N_k, not divided by the number of points"),
         ("pi + 0", "pi was not updated"),
         ("np.full(K, 1 / K)", "all weights are equal: they are N_k / N"),
@@ -118,3 +116,5 @@ MISTAKES = {
         ("np.maximum(spread(M) / n, 1e-3)", "it is kept above 1e-3"),
     ),
 }
+
+LAWS = {"pi": (("abs(np.sum(yours) - 1) < 1e-9", "the weights must add up to 1, and yours do not"),)}

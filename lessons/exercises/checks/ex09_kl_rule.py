@@ -38,6 +38,7 @@ MISTAKES = {
     "kl": (
         ("np.sum(mu**2 + np.exp(logvar) - logvar - 1, axis=1)", "the 1/2 in front is missing"),
         ("-kl", "the sign is flipped: this is minus the KL, and a KL is never negative"),
+        ("np.sum(mu**2 + np.exp(logvar) - logvar - 1, axis=0) / 2", "this is summed over the batch: over the latents, axis 1, is due"),
         ("kl / Z", "this is a mean over the latents, and a sum is due"),
         ("kl * g", "it is multiplied by g already: g belongs into the gradients alone"),
         ("0.5 * np.sum(mu**2 + np.exp(2 * logvar) - 2 * logvar - 1, axis=1)",
@@ -47,6 +48,8 @@ MISTAKES = {
         ("0.5 * np.sum(mu**2 + logvar - np.log(logvar) - 1, axis=1)", "logvar is read as the variance: its log is taken"),
         ("0.5 * np.sum((1 + mu**2) * np.exp(-logvar) + logvar - 1, axis=1)",
          "this is the KL the other way round, of the prior from q"),
+        ("0.5 * np.sum(mu**2 * np.exp(-logvar) + np.exp(logvar) - logvar - 1, axis=1)",
+         "mu**2 is divided by the variance of q: the prior's variance is 1"),
         ("0.5 * np.sum(mu**2, axis=1) + np.sum(np.exp(logvar) - logvar - 1, axis=1)",
          "the 1/2 is on mu**2 alone: it belongs in front of everything"),
         ("0.5 * (np.sum(mu**2 + np.exp(logvar) - logvar, axis=1) - 1)",
@@ -76,9 +79,12 @@ MISTAKES = {
 }
 
 TERMS = {
-    "kl": ("np.sum(mu, axis=1)", "np.sum(mu**2, axis=1)", "np.sum(np.exp(logvar), axis=1)", "np.sum(logvar, axis=1)",
-           "np.sum(np.exp(logvar / 2), axis=1)", "np.sum(np.exp(2 * logvar), axis=1)", "Z", "1"),
-    "g_mu": ("g[:, None] * mu", "g[:, None] * mu**2", "g[:, None]", "g[:, None] * np.exp(logvar)", "mu", "1"),
-    "g_logvar": ("g[:, None] * np.exp(logvar)", "g[:, None]", "g[:, None] * logvar", "g[:, None] * np.exp(logvar / 2)",
-                 "g[:, None] * np.exp(2 * logvar)", "np.exp(logvar)", "1"),
+    "kl": {"sum mu": "np.sum(mu, axis=1)", "sum mu**2": "np.sum(mu**2, axis=1)", "sum exp(logvar)": "np.sum(np.exp(logvar), axis=1)",
+           "sum logvar": "np.sum(logvar, axis=1)", "sum exp(logvar / 2)": "np.sum(np.exp(logvar / 2), axis=1)",
+           "sum exp(2 logvar)": "np.sum(np.exp(2 * logvar), axis=1)", "Z": "Z", "1": "1"},
+    "g_mu": {"g mu": "g[:, None] * mu", "g mu**2": "g[:, None] * mu**2", "g": "g[:, None]", "g logvar": "g[:, None] * logvar",
+             "g exp(logvar)": "g[:, None] * np.exp(logvar)", "mu": "mu", "1": "1"},
+    "g_logvar": {"g exp(logvar)": "g[:, None] * np.exp(logvar)", "g": "g[:, None]", "g logvar": "g[:, None] * logvar",
+                 "g exp(logvar / 2)": "g[:, None] * np.exp(logvar / 2)", "g exp(2 logvar)": "g[:, None] * np.exp(2 * logvar)",
+                 "exp(logvar)": "np.exp(logvar)", "g mu": "g[:, None] * mu", "1": "1"},
 }

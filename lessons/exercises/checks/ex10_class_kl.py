@@ -88,6 +88,9 @@ MISTAKES = {
         ("g[:, None] * np.exp(logvar) / 2", "the -1 is missing: it is the derivative of -logvar"),
     ),
     "g_class_mu": (
+        ("total(-g_mu)[:y.max() + 1]", "the classes above the largest label are left out: every class has a row, and one "
+                                       "without an example gets zeros"),
+        ("total(-g_mu)[np.unique(y)]", "the classes without an example are left out: they get zeros"),
         ("last(-g_mu)", "of several examples of a class only the last is kept: a[y] += ... and a[y] = ... write each entry "
                         "once; use np.add.at(a, y, ...)"),
         ("last(g_mu)", "of several examples of a class only the last is kept, and the sign is flipped: use np.add.at"),

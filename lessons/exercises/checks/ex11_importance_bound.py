@@ -71,13 +71,13 @@ MISTAKES = {
         ("log_w.max() + np.log(np.mean(np.exp(log_w - log_w.max()), axis=0))",
          "the largest log weight of all is taken out: take for each example its own"),
         ("log_w[0] + np.log(np.mean(np.exp(log_w - log_w[0]), axis=0))",
-         "the first log weight is taken out, and it need not be the largest"),
+         "it behaves as if the first log weight were taken out before exp: take out the largest"),
         ("log_w[-1] + np.log(np.mean(np.exp(log_w - log_w[-1]), axis=0))",
-         "the last log weight is taken out, and it need not be the largest"),
+         "it behaves as if the last log weight were taken out before exp: take out the largest"),
         ("log_w.mean(axis=0) + np.log(np.mean(np.exp(log_w - log_w.mean(axis=0)), axis=0))",
-         "the mean log weight is taken out, and another one may be too far above it: take out the largest"),
+         "what is taken out before exp is not the largest log weight, and exp overflows where the largest is far above it"),
         ("log_w.min(axis=0) + np.log(np.mean(np.exp(log_w - log_w.min(axis=0)), axis=0))",
-         "the smallest log weight is taken out: take out the largest"),
+         "it behaves as if the smallest log weight were taken out before exp: take out the largest"),
         ("bound_of(-log_w)", "the weights are turned over, q / p"),
         ("bound_of(log_w + 2 * nll)", "the sign of nll is wrong: log p(x | z) is -nll"),
         ("bound_of(log_w + nll)", "nll is missing"),
@@ -99,8 +99,12 @@ MISTAKES = {
     ),
 }
 
-TERMS = {"bound": ("nll[0]", "np.sum(eps[0]**2, axis=1)", "np.sum(logvar, axis=1)", "np.sum(z[0]**2, axis=1)",
-                   "np.sum(np.exp(logvar), axis=1)", "np.sum(eps[0], axis=1)", "np.sum(z[0], axis=1)", "1", "Z")}
+TERMS = {"bound": {"nll": "nll[0]", "sum eps**2": "np.sum(eps[0]**2, axis=1)", "sum logvar": "np.sum(logvar, axis=1)",
+                   "sum z**2": "np.sum(z[0]**2, axis=1)", "sum exp(logvar)": "np.sum(np.exp(logvar), axis=1)",
+                   "sum eps": "np.sum(eps[0], axis=1)", "sum z": "np.sum(z[0], axis=1)", "1": "1", "Z": "Z"}}
+
+
+SUMS_WHERE = "with one draw, K = 1, "
 
 
 def sums_of(case):

@@ -73,6 +73,8 @@ MISTAKES = {
         ("np.any(np.abs(mu) > threshold, axis=0)", "a single mu above the threshold counts: it is the variance that decides"),
         ("np.mean((mu - mu.mean())**2, axis=0) > threshold",
          "distances are taken from the mean of all of mu: take each column's own"),
+        ("np.var(mu, axis=1) > threshold", "the variance is taken over the latents: over the examples, axis 0, is due"),
+        ("np.bool_(np.var(mu) > threshold)", "the variance of all of mu decides, in one answer: one for each latent is due"),
         ("np.ones(Z)", "all are taken for active"),
         ("np.zeros(Z)", "none is taken for active"),
     ),

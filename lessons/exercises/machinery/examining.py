@@ -4,7 +4,7 @@ import numpy as np
 
 from .cases import Wrong
 from .comparing import TOLERANCE, Evidence, check_shapes, close, collect, unpack
-from .mistakes import sentences
+from .mistakes import row_of_another_shape, sentences
 from .running import call
 
 MOST_SENTENCES = 4
@@ -28,7 +28,7 @@ def examine(answer, checks):
     for done, name in enumerate(order):
         i = names.index(name)
         mine = [y[i] for y in yours]
-        _check_order_and_shape(name, checks, cases, mine, columns)
+        _check_order_and_shape(name, checks, cases, mine, right, columns)
         evidence = Evidence(checks, name, cases, mine, right, len(shown), tolerance)
         if evidence.wrong:
             lines = [f"right: {', '.join(order[:done])}"] if done else []
@@ -57,12 +57,10 @@ def _check_twice(answer, case, names, before):
                     f"remembers something from call to call. Use only the inputs: {', '.join(case.inputs)}.")
 
 
-def _check_order_and_shape(name, checks, cases, yours, columns):
-    try:
-        check_shapes(name, checks.OUTPUTS[name], cases, yours, columns[name])
-    except Wrong:
+def _check_order_and_shape(name, checks, cases, yours, right, columns):
+    def known():
         for other, values in columns.items():
             if other != name and all(close(y, v) for y, v in zip(yours, values)):
-                raise Wrong(f"in the place of {name} stands what {other} should be: return them in the order "
-                            f"{', '.join(checks.OUTPUTS)}") from None
-        raise
+                return f"It is what {other} should be: return {', '.join(checks.OUTPUTS)} in this order."
+        return row_of_another_shape(name, cases, yours, right, checks)
+    check_shapes(name, checks.OUTPUTS[name], cases, yours, columns[name], known)

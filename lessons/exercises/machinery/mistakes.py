@@ -13,20 +13,21 @@ import warnings
 
 import numpy as np
 
-from .cases import Case, NotBegun, Wrong
-from .comparing import close, unpack
+from .comparing import close
 from .edits import pairs, variants
-from .running import call
+from .places import aligned, not_finite, where
+from .probing import follows
 
-BUILTINS = {"len": len, "range": range, "zip": zip, "sum": sum, "float": float,
+BUILTINS = {"len": len, "range": range, "zip": zip, "sum": sum, "float": float, "tuple": tuple, "slice": slice,
             "__import__": __import__}  # NumPy's methods import some of their parts when they are first called
-MOST_PAIRS = 3000  # so that a verdict takes about a second
+MOST_PAIRS = 1500  # so that a verdict takes about a second
 
 CONSTANTS = {-1: "the sign is flipped", 2: "it is twice the right answer", 0.5: "it is half of the right answer",
              -2: "it is twice the right answer, with the sign flipped", -0.5: "it is half, with the sign flipped"}
 FUNCTIONS = {"the exponential": np.exp, "the logarithm": np.log, "the square": np.square,
              "the square root": np.sqrt, "the absolute value": np.abs, "one divided by it, 1 /": lambda r: 1 / r,
-             "the positive part": lambda r: np.maximum(r, 0), "the negative part": lambda r: np.minimum(r, 0)}
+             "the positive part": lambda r: np.maximum(r, 0), "the negative part": lambda r: np.minimum(r, 0),
+             "what is left, cut down to whole numbers,": np.trunc}
 
 
 def sentences(evidence, checks, answer, outputs):
@@ -38,41 +39,37 @@ def sentences(evidence, checks, answer, outputs):
     said = explain(evidence, checks, outputs)
     ordinary = evidence.only(lambda k: evidence.cases[k].note == "")
     if not said and ordinary.wrong and len(ordinary.cases) < len(evidence.cases):
-        said = [f"{line} (but for the special inputs, where something else is wrong as well)"
+        said = [f"with ordinary inputs (not with all of the special ones) it comes to this: {line}"
                 for line in explain(ordinary, checks, outputs)]
-    explained = bool(said)
-    said += not_finite(evidence)
-    if not explained:
-        said += where(evidence)
-    if not said:
-        said += dependence(evidence, checks, answer)
-    return said
+    if said:
+        return said
+    said = not_finite(evidence) + broken_laws(evidence, checks)
+    return said + (where(evidence) or follows(evidence, answer))
 
 
 def explain(evidence, checks, outputs):
     """The mistake itself, from the first of these that knows it."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return (rows(evidence, checks) or another_output(evidence, outputs) or facts(evidence, checks)
+        return (another_output(evidence, outputs) or rows(evidence, checks) or facts(evidence, checks)
                 or one_edit(evidence, checks) or rows(evidence, checks, tuple(CONSTANTS))
                 or as_a_sum(evidence, checks) or two_edits(evidence, checks))
 
 
 def matches(evidence, values):
     """Are these, one array for each case, what the learner's output is (and is that wrong somewhere)?"""
-    if not evidence.wrong:
-        return False
-    for yours, value in zip(evidence.yours, values):
-        value = np.asarray(value, np.float64)
-        if value.shape != yours.shape:
-            try:
-                value = np.broadcast_to(value, yours.shape)
-            except ValueError:
-                return False
-        finite = np.isfinite(yours)
-        if (finite != np.isfinite(value)).any() or not close(yours[finite], value[finite], 1e-8):
+    return bool(evidence.wrong) and all(_same(y, np.asarray(v, np.float64)) for y, v in zip(evidence.yours, values))
+
+
+def _same(yours, value):
+    """Equal; where one is NaN or infinite, the other is, too. A value of fewer axes is copied along the others."""
+    if value.shape != yours.shape:
+        try:
+            value = np.broadcast_to(value, yours.shape)
+        except ValueError:
             return False
-    return True
+    finite = np.isfinite(yours)
+    return np.array_equal(finite, np.isfinite(value)) and close(yours[finite], value[finite], 1e-8)
 
 
 # The table of the exercise.
@@ -90,26 +87,57 @@ def namespace(checks, case, right):
 
 
 def evaluate(formula, checks, case, right):
-    return eval(formula, namespace(checks, case, right))
+    with np.errstate(all="ignore"):
+        return eval(formula, namespace(checks, case, right))
 
 
 def rows(evidence, checks, factors=(1,)):
-    """The sentences of those rows whose formula gives the learner's output, if need be times a constant."""
-    said = []
+    """The sentence of the first row whose formula gives the learner's output, if need be times a constant."""
     for formula, sentence in checks.MISTAKES.get(evidence.name, ()):
-        values = []
-        for k, case in enumerate(evidence.cases):  # stops at the first case that refutes the row
-            try:
-                values.append(evaluate(formula, checks, case, evidence.all_right[k]))
-            except (ValueError, IndexError, ZeroDivisionError):
-                break
-            one = evidence.only(lambda j: j == k)
-            if one.wrong and not any(matches(one, [c * values[-1]]) for c in factors):
-                break
         for c in factors:
-            if len(values) == len(evidence.cases) and matches(evidence, [c * v for v in values]):
-                said.append(sentence if c == 1 else f"{sentence}; besides, {CONSTANTS[c]}")
-    return said[:1]
+            if _row_fits(evidence, checks, formula, c):
+                return [sentence if c == 1 else f"{sentence}; besides, {CONSTANTS[c]}"]
+    return []
+
+
+def _row_fits(evidence, checks, formula, c):
+    """Stops at the first case that refutes the row."""
+    values = []
+    for k, case in enumerate(evidence.cases):
+        try:
+            value = c * np.asarray(evaluate(formula, checks, case, evidence.all_right[k]), np.float64)
+        except (ValueError, IndexError, ZeroDivisionError):
+            return False
+        if not _same(evidence.yours[k], value):
+            return False
+        values.append(value)
+    return bool(evidence.wrong)
+
+
+def row_of_another_shape(name, cases, yours, all_right, checks):
+    """The sentence of a row that gives the learner's output where its shape is wrong; or nothing."""
+    for formula, sentence in checks.MISTAKES.get(name, ()):
+        try:
+            values = [np.asarray(evaluate(formula, checks, c, r), np.float64) for c, r in zip(cases, all_right)]
+        except (ValueError, IndexError, ZeroDivisionError):
+            continue
+        if all(v.shape == y.shape and _same(y, v) for y, v in zip(yours, values)):
+            return sentence
+    return ""
+
+
+def broken_laws(evidence, checks):
+    """The sentences of the exercise's LAWS that the learner's output breaks wherever it is wrong."""
+    said = []
+    for formula, sentence in getattr(checks, "LAWS", {}).get(evidence.name, ()):
+        kept = []
+        for k in evidence.wrong:
+            known = namespace(checks, evidence.cases[k], evidence.all_right[k]) | {"yours": evidence.yours[k]}
+            with np.errstate(all="ignore"):
+                kept.append(bool(eval(formula, known)))
+        if not any(kept):
+            said.append(sentence)
+    return said
 
 
 # What can be said without knowing the exercise.
@@ -142,8 +170,7 @@ def facts(evidence, checks):
 
 def _nearly(evidence):
     """Right to some digits."""
-    off = max(np.abs(y - r).max(initial=0) / max(np.abs(r).max(initial=0), 1e-3)
-              for y, r in zip(evidence.yours, evidence.right))
+    off = max((np.abs(y - r) / np.maximum(np.abs(r), 1e-3)).max(initial=0) for y, r in zip(evidence.yours, evidence.right))
     if off >= 1e-4:
         return []
     if matches(evidence, [r.astype(np.float32) for r in evidence.right]):
@@ -226,19 +253,6 @@ def _products(cases):
         yield " times ".join(pair), [float(np.prod([case.sizes[c] for c in pair])) for case in cases]
 
 
-def aligned(evidence):
-    """(name, its values in each case, of a shape that fits the output) for each input that has one, and for numbers."""
-    cases = evidence.cases
-    letters = evidence.checks.OUTPUTS[evidence.name]
-    for name, value in cases[0].inputs.items():
-        if isinstance(value, (int, float)):
-            yield name, [case.inputs[name] for case in cases]
-        own = evidence.checks.INPUTS.get(name)
-        if isinstance(letters, str) and own and set(own) <= set(letters) and [c for c in letters if c in own] == list(own):
-            index = tuple(slice(None) if c in own else None for c in letters)
-            yield name, [case.inputs[name][index] for case in cases]
-
-
 # The right function, with one place changed, or two.
 
 def changed(evidence, checks):
@@ -301,27 +315,36 @@ def as_a_sum(evidence, checks):
     if not terms or not some.wrong or not all(np.isfinite(y).all() for y in some.yours):
         return []
     columns = []
-    for term in terms:
-        values = [evaluate(term, checks, c, r) for c, r in zip(some.cases, some.all_right)]
+    for formula in terms.values():
+        values = [evaluate(formula, checks, c, r) for c, r in zip(some.cases, some.all_right)]
         columns.append(np.concatenate([np.broadcast_to(v, y.shape).ravel() for v, y in zip(values, some.yours)]))
     A = np.array(columns, float).T
     yours, right = _factors(A, some.yours), _factors(A, some.right)
     if yours is None or right is None or np.count_nonzero(yours) > 6:
         return []
-    said = []
-    for name, got, due in zip(terms, yours, right):
-        if np.isclose(got, due, rtol=1e-6, atol=1e-9):
-            continue
-        if got == 0:
-            said.append(f"the term {name} is missing")
-        elif due == 0:
-            said.append(f"there is no term {name}")
-        elif np.isclose(got, -due, rtol=1e-6):
-            said.append(f"the term {name} has the wrong sign")
-        else:
-            said.append(f"the term {name} is {got / due:.6g} times what it should be")
-    sum_of = " + ".join(f"{c:.6g} {name}" for name, c in zip(terms, yours) if c).replace("+ -", "- ")
-    return [f"it is {sum_of or '0'}: {'; '.join(said)}"] if said else []
+    with_one = getattr(checks, "SUMS_WHERE", "")
+    faults = [_fault(name, got, due) for name, got, due in zip(terms, yours, right)]
+    sum_of = " + ".join(_term(c, name) for name, c in zip(terms, yours) if c).replace("+ -", "- ")
+    return [f"{with_one}it is {sum_of or '0'}: {'; '.join(fault for fault in faults if fault)}"] if any(faults) else []
+
+
+def _term(c, name):
+    if name == "1":
+        return f"{c:.6g}"
+    return name if np.isclose(c, 1) else f"{c:.6g} {name}".replace("-1 ", "-")
+
+
+def _fault(name, got, due):
+    """What is wrong with a term of the sum, or nothing."""
+    if np.isclose(got, due, rtol=1e-6, atol=1e-9):
+        return ""
+    if got == 0:
+        return f"the term {name} is missing"
+    if due == 0:
+        return f"there is no term {name}"
+    if np.isclose(got, -due, rtol=1e-6):
+        return f"the term {name} has the wrong sign"
+    return f"the term {name} is {got / due:.6g} times what it should be"
 
 
 def _factors(A, arrays):
@@ -334,110 +357,3 @@ def _factors(A, arrays):
     if np.abs(A @ c - y).max() > 1e-8 * np.abs(y).max():
         return None
     return np.where(np.abs(c) < 1e-7, 0, c)
-
-
-# Where it is wrong, and what it follows.
-
-def not_finite(evidence):
-    """NaN and infinity, where the right answer has none."""
-    bad = [k for k, y in enumerate(evidence.yours) if not np.isfinite(y).all()]
-    if not bad:
-        return []
-    shown = evidence.example()
-    if shown in bad:
-        count = int((~np.isfinite(evidence.yours[shown])).sum())
-        return [f"{count} of its {evidence.yours[shown].size} entries are NaN or infinite: something overflows, or is 0/0, or "
-                f"is the log or root of a number that has none"]
-    notes = sorted({evidence.cases[k].note for k in bad} - {""})
-    return [f"it is NaN or infinite {'for ' + '; '.join(notes) if notes else 'in another case'}"]
-
-
-def where(evidence):
-    """The condition on a case, or on an entry, that tells right from wrong exactly."""
-    wrong = set(evidence.wrong)
-    ordinary = [k for k, case in enumerate(evidence.cases) if case.note == ""]
-    if wrong and not wrong & set(ordinary):
-        notes = sorted({evidence.cases[k].note for k in wrong})
-        return [f"it is right in all ordinary cases, and wrong for: {'; '.join(notes)}"]
-    for letter in evidence.cases[0].sizes:
-        small = {k for k in ordinary if evidence.cases[k].sizes[letter] == 1}
-        if small and wrong & set(ordinary) == set(ordinary) - small:
-            return [f"it is right where {letter} is 1, and wrong in every case where {letter} is more"]
-    off = np.concatenate([o.ravel() for o in evidence.off])
-    if off.all():
-        return []
-    for name, values in list(aligned(evidence)):
-        a = np.concatenate([np.broadcast_to(v, o.shape).ravel() for v, o in zip(values, evidence.off)])
-        for text, mask in (("negative", a < 0), ("positive", a > 0), ("0", a == 0), ("not 0", a != 0), ("1", a == 1),
-                           ("neither 0 nor 1", (a != 0) & (a != 1))):
-            if (mask == off).all():
-                return [f"it is wrong exactly where {name} is {text}"]
-        low, high = np.abs(a)[off].min(), np.abs(a)[~off].max()
-        if low > high:
-            return [f"it is wrong exactly where |{name}| is large: right up to {high:.4g}, wrong from {low:.4g} on"]
-    return _which_places(evidence)
-
-
-def _which_places(evidence):
-    """Wrong in the first or last place of an axis alone, or everywhere else."""
-    letters = evidence.checks.OUTPUTS[evidence.name]
-    several = [o for o in evidence.off if o.size > 1]
-    for axis in range(min((o.ndim for o in several), default=0)):
-        name = f" along {letters[axis]}" if isinstance(letters, str) else ""
-        for word, place in (("first", 0), ("last", -1)):
-            masks = []
-            for o in evidence.off:
-                mask = np.zeros(o.shape, bool)
-                if o.ndim > axis:
-                    np.moveaxis(mask, axis, 0)[place] = True
-                masks.append(mask)
-            if all((m == o).all() for m, o in zip(masks, evidence.off)):
-                return [f"it is wrong in the {word} place{name}, and right in all others"]
-            if all((m != o).all() for m, o in zip(masks, evidence.off)):
-                return [f"it is right in the {word} place{name}, and wrong in all others"]
-    return []
-
-
-def dependence(evidence, checks, answer):
-    """Change one input at a time, in every ordinary case: does the output change as it should?"""
-    ordinary = [k for k, case in enumerate(evidence.cases) if case.note == ""]
-    names = list(checks.OUTPUTS)
-    fine, off = [], []
-    for name in checks.INPUTS:
-        verdicts = set()
-        for k in ordinary:
-            case = evidence.cases[k]
-            value = case.inputs[name]
-            if value.dtype.kind != "f":
-                break
-            wave = np.where(np.arange(value.size).reshape(value.shape) % 3 == 0, 0.9, 1.1)
-            other = Case({**case.inputs, name: wave * value}, **case.sizes)
-            try:
-                moved = np.asarray(unpack(call(answer, other), names)[evidence.position], float) - evidence.yours[k]
-            except (Wrong, NotBegun, TypeError, ValueError):
-                return []
-            due = np.asarray(_copied(checks.right, other)[evidence.position], float) - evidence.right[k]
-            verdicts.add(_follows(moved, due))
-        verdicts.discard("no part")
-        if verdicts == {"not at all"}:
-            return [f"when {name} alone changes it stays as it is, in every case, and it should change"]
-        if verdicts == {"without reason"}:
-            return [f"it changes with {name}, which has no part in it"]
-        if verdicts == {"as it should"}:
-            fine.append(name)
-        if verdicts and verdicts <= {"otherwise", "without reason", "not at all"}:
-            off.append(name)
-    if fine and off:
-        return [f"when {' or '.join(fine)} alone changes, it changes by what it should; when {' or '.join(off)} alone "
-                f"changes, it does not"]
-    return []
-
-
-def _follows(moved, due):
-    if not np.isfinite(moved).all():
-        return "otherwise"
-    if not due.any():
-        return "without reason" if moved.any() else "no part"
-    if not moved.any():
-        return "not at all"
-    return "as it should" if np.abs(moved - due).max() < 1e-7 * np.abs(due).max() else "otherwise"
