@@ -23,10 +23,19 @@ PAIRS = (((2,), (2,)), ((2,), (1,)), ((2,), ()), ((2, 3), (2, 3)), ((2, 3), (3,)
          ((3, 3, 3), (3, 3)), ((3, 3, 3), (3,)), ((2, 1, 3, 2), (1, 3, 1)), ((2, 3, 2, 2), (1, 2)), ((2, 2, 2, 2), (2, 1, 1)))
 
 
+class Kind(Case):
+    """A case whose shapes say enough."""
+
+    def __str__(self):
+        return ""
+
+
 def cases(rng):
     for big, small in PAIRS:
         g = np.round(rng.normal(size=big), 1)
-        yield Case({"g": np.where(g == 0, 0.5, g), "shape": small})
+        stretched = sum(n == 1 < b for n, b in zip(small[::-1], big[::-1]))
+        yield Kind({"g": np.where(g == 0, 0.5, g), "shape": small}, **{"the number of axes in front": len(big) - len(small),
+                                                                      "the number of stretched axes": stretched})
 
 
 def right(g, shape):
@@ -68,6 +77,7 @@ MISTAKES = {
         ("reduced(first, np.sum)", "along the axes in front only the first copy counts: the gradients of all copies add up"),
         ("reduced(np.sum, first)", "along the axes of length 1 only the first copy counts: the gradients of all copies add up"),
         ("reduced(last, last)", "it is the gradient of the last copy alone: those of all copies add up"),
+        ("reduced(np.median, np.median)", "it is the median of the gradients of the copies: their sum is due"),
         ("reduced(np.max, np.max)", "it is the largest of the gradients of the copies: their sum is due"),
         ("np.full(shape, np.sum(g))", "it is the sum of all of g, in every entry: sum over the copies of that entry alone"),
         ("np.full(shape, np.mean(g))", "it is the mean of all of g, in every entry: sum over the copies of that entry alone"),

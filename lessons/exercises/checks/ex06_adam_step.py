@@ -22,6 +22,9 @@ def cases(rng):
     for shape, t in (((1,), 1), ((2,), 1), ((1,), 2), ((3,), 5), ((2, 3), 3), ((2, 3), 40), ((2,), 3000)):
         for betas, lr, eps in (((0.9, 0.999), 0.1, 1e-8), ((0.8, 0.5), 0.2, 0.3)):
             yield _case(rng, shape, t, betas, lr, eps)
+    first = _case(rng, (3,), 4, (0.9, 0.999), 0.1, 1e-8)
+    first.inputs |= {"m": np.zeros(3), "v": np.zeros(3)}  # no gradient in the steps before
+    yield first
     yield _with(rng, "a gradient of 50, 5 and -20", g=np.array([50.0, 5, -20]))
     yield _with(rng, "a gradient of 0", g=np.zeros(3))
     yield _with(rng, "a gradient of 1e-9, beside which eps is large", g=np.array([1e-9, -1e-9, 1e-9]), m=np.zeros(3),
@@ -135,3 +138,6 @@ MISTAKES = {
         ("p", "p is not changed"),
     ),
 }
+
+OTHERWISE = {"v": "m is right: it is the line of v",
+             "p": "m and v are right: it is the correction of their bias, or the line of p"}

@@ -118,3 +118,6 @@ MISTAKES = {
 }
 
 LAWS = {"pi": (("abs(np.sum(yours) - 1) < 1e-9", "the weights must add up to 1, and yours do not"),)}
+
+OTHERWISE = {"mu": "pi is right, the mean of the responsibilities: it is what comes after them",
+             "var": "pi and mu are right: it is the line of var"}

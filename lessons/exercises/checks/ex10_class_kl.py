@@ -27,12 +27,12 @@ def cases(rng):
     yield _case(rng, np.array([0]), 1, 2)
     yield _case(rng, rng.integers(4, size=30), 4, 2)
     c = _case(rng, np.array([2, 0, 2]), 3, 2)
-    c.inputs["logvar"] = np.array([[-12.0, 12], [20, -30], [0, 0]])
+    c.inputs["logvar"] = np.array([[-12.0, -30], [20, 12], [0, 0]])
     yield Case(c.inputs, "logvar from -30 to 20", **c.sizes)
 
 
 def _case(rng, y, C, Z):
-    sizes = {"B": len(y), "C": C, "Z": Z}
+    sizes = {"B": len(y), "C": C, "Z": Z, "the number of classes that occur": len(set(y.tolist()))}
     arrays = draw(rng, {name: letters for name, letters in INPUTS.items() if name != "y"}, **sizes)
     return Case(arrays | {"y": y}, **sizes)
 

@@ -80,6 +80,22 @@ MISTAKES = {
     ),
 }
 
+def variances_shown(evidence):
+    """What the right comparison would be, and in which direction the learner's goes wrong."""
+    case = evidence.cases[evidence.example()]
+    shown = np.array2string(np.var(case.inputs["mu"], axis=0), precision=4, separator=", ")
+    too_many = any((y > r).any() for y, r in zip(evidence.yours, evidence.right))
+    too_few = any((y < r).any() for y, r in zip(evidence.yours, evidence.right))
+    direction = ""
+    if not too_few:
+        direction = "; every latent that is active is found, but others are as well"
+    if not too_many:
+        direction = "; every latent that is found is active, but some are not found"
+    return f"in this example the variances are {shown}, by eq. (15.7){direction}"
+
+
+OTHERWISE = {"active": variances_shown}
+
 # Other things than True and False: {what it looks like: formula}.
 LOOKS = {"how many are active": "np.sum(right)",
          "the numbers of the active latents, as np.flatnonzero gives them": "np.flatnonzero(right)",

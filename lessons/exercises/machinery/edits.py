@@ -20,6 +20,7 @@ def variants(function, names):
     for place in places(function):
         before = place.node
         for now, small in alternatives(before, names):
+            ast.fix_missing_locations(ast.copy_location(now, before))
             place.put(now)
             yield Edit(place, before, now, small)
             place.put(before)

@@ -34,8 +34,6 @@ def examine(answer, checks):
             lines = [f"right: {', '.join(order[:done])}"] if done else []
             lines += evidence.report()
             said = sentences(evidence, checks, answer, columns)
-            if not said and name in getattr(checks, "OTHERWISE", {}):
-                said = [checks.OTHERWISE[name]]
             said = said or ["no pattern that is known here fits: redo the small example by hand, step by step"]
             raise Wrong("\n".join(lines + [f"=> {line}" for line in said[:MOST_SENTENCES]]))
     return "\n".join([f"right: {', '.join(names)}, in {len(cases)} cases", *notes])

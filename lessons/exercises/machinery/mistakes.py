@@ -15,10 +15,10 @@ import numpy as np
 
 from .comparing import close
 from .edits import pairs, variants
-from .places import aligned, not_finite, where
+from .places import aligned, mostly, not_finite, where
 from .probing import follows
 
-BUILTINS = {"len": len, "range": range, "zip": zip, "sum": sum, "float": float, "tuple": tuple, "slice": slice,
+BUILTINS = {"len": len, "range": range, "zip": zip, "sum": sum, "float": float, "tuple": tuple, "abs": abs, "slice": slice,
             "__import__": __import__}  # NumPy's methods import some of their parts when they are first called
 MOST_PAIRS = 1500  # so that a verdict takes about a second
 
@@ -44,7 +44,7 @@ def sentences(evidence, checks, answer, outputs):
     if said:
         return said
     said = not_finite(evidence) + broken_laws(evidence, checks)
-    return said + (where(evidence) or follows(evidence, answer))
+    return said + (where(evidence) or follows(evidence, answer) or mostly(evidence) or otherwise(evidence))
 
 
 def explain(evidence, checks, outputs):
@@ -126,6 +126,14 @@ def row_of_another_shape(name, cases, yours, all_right, checks):
     return ""
 
 
+def otherwise(evidence):
+    """What is sure of this output even where nothing else fits: the exercise's OTHERWISE, a sentence or a function."""
+    said = getattr(evidence.checks, "OTHERWISE", {}).get(evidence.name)
+    if said is None:
+        return []
+    return [said(evidence) if callable(said) else said]
+
+
 def broken_laws(evidence, checks):
     """The sentences of the exercise's LAWS that the learner's output breaks wherever it is wrong."""
     said = []
@@ -169,7 +177,9 @@ def facts(evidence, checks):
 
 
 def _nearly(evidence):
-    """Right to some digits."""
+    """Right to some digits, where that is the only thing that is wrong."""
+    if not any(evidence.cases[k].note == "" for k in evidence.wrong):
+        return []
     off = max((np.abs(y - r) / np.maximum(np.abs(r), 1e-3)).max(initial=0) for y, r in zip(evidence.yours, evidence.right))
     if off >= 1e-4:
         return []
@@ -263,24 +273,23 @@ def changed(evidence, checks):
     for name, letters in checks.INPUTS.items():
         names[name] = [other for other, its in checks.INPUTS.items() if its == letters and other != name]
     order = sorted(range(len(evidence.cases)), key=lambda k: (not evidence.off[k].any(), abs(evidence.cases[k].size - 12)))
-    first = evidence.only(lambda k: k == order[0])
 
     def fits():
         try:
-            code = compile(ast.fix_missing_locations(module), "right", "exec")
             known = dict(checks.right.__globals__)
-            exec(code, known)
-            give = lambda case: np.asarray(_copied(known[function.name], case)[evidence.position], np.float64)
-            return matches(first, [give(first.cases[0])]) and matches(evidence, [give(c) for c in evidence.cases])
+            exec(compile(module, "right", "exec"), known)
+            changed_right = known[function.name]
+            return all(_same(evidence.yours[k], _output(changed_right, evidence.cases[k], evidence.position)) for k in order)
         except Exception:  # most changes make no sense, and may do anything
             return False
     return function, fits, names
 
 
-def _copied(right, case):
+def _output(right, case, position):
+    """One output of a function of copies of the case's inputs."""
     inputs = {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in case.inputs.items()}
     result = right(**inputs)
-    return result if isinstance(result, tuple) else (result,)
+    return np.asarray(result[position] if isinstance(result, tuple) else result, np.float64)
 
 
 def one_edit(evidence, checks):

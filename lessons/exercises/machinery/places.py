@@ -3,6 +3,7 @@
 import numpy as np
 
 MOST_NOTES = 3
+ROWS = (("0 or 1", lambda v: (v == 0) | (v == 1)), ("positive", lambda v: v > 0), ("negative", lambda v: v < 0))
 
 
 def aligned(evidence):
@@ -44,14 +45,15 @@ def not_finite(evidence):
         which = "it is" if count == y.size else f"{count} of its {y.size} entries are"
         return [f"{which} NaN or infinite: something overflows, or is 0/0, or is the log or root of a number that has none"]
     notes = sorted({evidence.cases[k].note for k in bad} - {""})
-    return [f"it is NaN or infinite with {_some(notes)}" if notes else "it is NaN or infinite in another case"]
+    return [f"it is NaN or infinite in {_some(notes)}" if notes else "it is NaN or infinite in another case"]
 
 
 def _some(notes):
     """A few of the notes."""
-    if len(notes) <= MOST_NOTES:
-        return "; with ".join(notes)
-    return f"{'; with '.join(notes[:MOST_NOTES])}; and {len(notes) - MOST_NOTES} more"
+    if len(notes) == 1:
+        return f"this one: {notes[0]}"
+    more = f"; and {len(notes) - MOST_NOTES} more" if len(notes) > MOST_NOTES else ""
+    return f"these: {'; '.join(notes[:MOST_NOTES])}{more}"
 
 
 def where(evidence):
@@ -60,15 +62,36 @@ def where(evidence):
     ordinary = [k for k, case in enumerate(evidence.cases) if case.note == ""]
     if not wrong & set(ordinary):
         notes = sorted({evidence.cases[k].note for k in wrong})
-        return [f"it is right in all ordinary cases, and wrong with {_some(notes)}"]
-    return _sizes(evidence, wrong & set(ordinary), ordinary) or _values(evidence) or _which_places(evidence)
+        return [f"it is right in all ordinary cases, and wrong in {_some(notes)}"]
+    return (_sizes(evidence, wrong & set(ordinary), ordinary) or _values(evidence) or _which_places(evidence)
+            or _largest_of_case(evidence))
 
 
 def _sizes(evidence, wrong, ordinary):
     for letter in evidence.cases[0].sizes:
-        small = {k for k in ordinary if evidence.cases[k].sizes[letter] == 1}
-        if small and wrong == set(ordinary) - small:
-            return [f"it is right where {letter} is 1, and wrong in every case where {letter} is more"]
+        sizes = {k: evidence.cases[k].sizes[letter] for k in ordinary}
+        least = min(sizes.values())
+        small = {k for k in ordinary if sizes[k] == least}
+        if least <= 1 and wrong == set(ordinary) - small:
+            return [f"it is right where {letter} is {least}, and wrong in every case where it is more"]
+    return []
+
+
+def mostly(evidence):
+    """Kinds of cases in which it is always right; what is left to say where nothing tells right from wrong exactly."""
+    wrong = {k for k in evidence.wrong if evidence.cases[k].note == ""}
+    ordinary = {k for k, case in enumerate(evidence.cases) if case.note == ""}
+    for letter in evidence.cases[0].sizes:
+        least = min(evidence.cases[k].sizes[letter] for k in ordinary)
+        small = {k for k in ordinary if evidence.cases[k].sizes[letter] == least}
+        if least <= 1 and len(small) >= 4 and wrong and not wrong & small:
+            return [f"it is right in all {len(small)} cases where {letter} is {least}"]
+    off = np.concatenate([o.ravel() for o in evidence.off])
+    for name, values in rows_of(evidence):
+        for text, test in ROWS:
+            mask = np.concatenate([np.broadcast_to(test(v).all(axis=-1), o.shape).ravel() for v, o in zip(values, evidence.off)])
+            if mask.sum() >= 6 and not off[mask].any():
+                return [f"it is right wherever every {name} of its row is {text}"]
     return []
 
 
@@ -82,7 +105,8 @@ def _values(evidence):
         return np.concatenate([np.broadcast_to(v, o.shape).ravel() for v, o in zip(values, evidence.off)])
     for name, values in [*aligned(evidence), (f"the right {evidence.name}", evidence.right)]:
         a = flat(values)
-        for text, mask in (("0", a == 0), ("1", a == 1), ("not 0", a != 0), ("not 1", a != 1), ("negative", a < 0),
+        is_input = values is not evidence.right  # a factor on the right answer is always right where that is 0
+        for text, mask in (("0", a == 0), ("1", a == 1), ("not 0", (a != 0) & is_input), ("not 1", a != 1), ("negative", a < 0),
                            ("positive", a > 0), ("not negative", a >= 0), ("not positive", a <= 0),
                            ("neither 0 nor 1", (a != 0) & (a != 1))):
             if np.array_equal(mask, off):
@@ -91,10 +115,10 @@ def _values(evidence):
         if said:
             return [said]
     for name, values in rows_of(evidence):
-        for text, test in (("0 or 1", lambda v: (v == 0) | (v == 1)), ("positive", lambda v: v > 0), ("negative", lambda v: v < 0)):
+        for text, test in ROWS:
             if np.array_equal(flat([test(v).all(axis=-1) for v in values]), ~off):
                 return [f"it is right exactly where every {name} of its row is {text}"]
-        for word, reduce in (("largest", np.max), ("smallest", np.min)):
+        for word, reduce in (("largest", np.max), ("smallest", np.min), ("largest size of", _largest_size)):
             said = _interval(f"the {word} {name} of its row", flat([reduce(v, axis=-1) for v in values]), off)
             if said:
                 return [said]
@@ -104,6 +128,8 @@ def _values(evidence):
 def _interval(name, a, off):
     """Right in an interval, and wrong below, above or on both sides of it."""
     low, high = a[~off].min(), a[~off].max()
+    if np.abs(a[~off]).max() < 1e-3:  # where everything is nearly 0, everything is nearly right
+        return ""
     below, above = a[off & (a < low)], a[off & (a > high)]
     if len(below) + len(above) < off.sum() or low == high:
         return ""
@@ -113,6 +139,25 @@ def _interval(name, a, off):
     if len(above):
         text += f", and wrong for every one from {above.min():.4g} upwards"
     return text
+
+
+def _largest_size(v, axis):
+    return np.abs(v).max(axis=axis)
+
+
+def _largest_of_case(evidence):
+    """Wrong exactly in those cases in which an input has a large entry."""
+    off = np.array([o.any() for o in evidence.off])
+    if off.all() or off.sum() < 3:
+        return []
+    for name, value in evidence.cases[0].inputs.items():
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f":
+            a = np.array([np.abs(case.inputs[name]).max(initial=0) for case in evidence.cases])
+            low, high = a[off].min(), a[~off].max()
+            if low > high:
+                return [f"it is right in every case where the largest |{name}| is up to {high:.4g}, and wrong in every case from "
+                        f"{low:.4g} on"]
+    return []
 
 
 def _which_places(evidence):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .cases import Case, NotBegun, Wrong
-from .comparing import unpack
+from .comparing import close, unpack
 from .running import call
 
 
@@ -18,7 +18,7 @@ def follows(evidence, answer):
     probe = Probe(evidence, answer, cases)
     try:
         return (_dependence(probe, floats) or _unused_places(probe, floats) or _scaling(probe, floats)
-                or _shifting(probe, floats))
+                or _shifting(probe, floats) or _fixed(probe, floats))
     except Cannot:
         return []
 
@@ -96,35 +96,57 @@ def _unused_places(probe, names):
         letters = probe.evidence.checks.INPUTS.get(name, "")
         for axis, letter in enumerate(letters):
             for word, place in (("first", 0), ("last", -1)):
-                def change(value):
-                    changed = value.copy()
-                    np.moveaxis(changed, axis, 0)[place] *= 1.1
-                    return changed
-                found = [(moved.any(), due.any()) for moved, due, *_ in probe.changes(name, change)]
-                if not any(moved for moved, _ in found) and all(due for _, due in found):
+                if _unused(probe, name, axis, place):
                     return [f"the {word} place of {name} along {letter} has no effect on it, in any case, and it should have one"]
     return []
 
 
+def _unused(probe, name, axis, place):
+    def change(value):
+        changed = value.copy()
+        np.moveaxis(changed, axis, 0)[place] *= 1.1
+        return changed
+    return all(due.any() and not moved.any() for moved, due, *_ in probe.changes(name, change))
+
+
 def _scaling(probe, names):
     """The right answer is proportional to an input, and the learner's is not."""
+    def three_times(now, before):
+        return np.allclose(now, 3 * before, rtol=1e-9, atol=1e-12)
     for name in names:
-        right_is, yours_is = [], []
+        kept = True
         for _, _, yours, right, k in probe.changes(name, lambda value: 3.0 * value):
-            right_is.append(np.allclose(right, 3 * probe.evidence.right[k], rtol=1e-9, atol=1e-12))
-            yours_is.append(np.allclose(yours, 3 * probe.evidence.yours[k], rtol=1e-9, atol=1e-12))
-        if all(right_is) and not all(yours_is):
-            return [f"it is not proportional to {name}: with three times {name}, three times the answer is due"]
+            if not three_times(right, probe.evidence.right[k]):
+                break
+            kept = kept and three_times(yours, probe.evidence.yours[k])
+        else:
+            if not kept:
+                return [f"it is not proportional to {name}: with three times {name}, three times the answer is due"]
     return []
 
 
 def _shifting(probe, names):
     """A number added to all entries of an input changes nothing, and should."""
     for name in names:
-        found = []
+        due_somewhere = False
         for moved, due, yours, _, _ in probe.changes(name, lambda value: value + 0.75):
             small = 1e-10 * max(np.abs(yours).max(initial=0), 1)
-            found.append((np.abs(moved).max(initial=0) < small, np.abs(due).max(initial=0) > small))
-        if all(still for still, _ in found) and any(due for _, due in found):
-            return [f"it stays as it is when a number is added to every entry of {name}, and it should change"]
+            if np.abs(moved).max(initial=0) > small:
+                break
+            due_somewhere = due_somewhere or np.abs(due).max(initial=0) > small
+        else:
+            if due_somewhere:
+                return [f"it stays as it is when a number is added to every entry of {name}, and it should change"]
+    return []
+
+
+def _fixed(probe, names):
+    """With one input 0 throughout, or 1, it is right."""
+    for number in (0, 1):
+        for name in names:
+            if not isinstance(probe.evidence.cases[0].inputs[name], np.ndarray):
+                continue
+            found = probe.changes(name, lambda value: np.full(value.shape, float(number)))
+            if all(close(yours, right) for _, _, yours, right, _ in found):
+                return [f"it is right when {name} is {number} throughout"]
     return []
