@@ -236,7 +236,7 @@ def _explained(graphs, orders, wrong):
             return "\n".join([*lines, f"=> In all {len(graphs)} graphs {sentence}."])
     for has, words in WITHOUT:
         if not any(has(graphs[k][1]) is False for k in wrong):
-            return "\n".join([*lines, f"=> It is right in every graph in which {words}."])
+            return "\n".join([*lines, f"=> It is right in every one of them in which {words}."])
     return "\n".join(lines)
 
 

@@ -363,6 +363,6 @@ def _factors(A, arrays):
         return None
     scale = np.maximum(np.abs(A).max(axis=0), 1e-12)
     c = np.linalg.lstsq(A / scale, y, rcond=None)[0] / scale
-    if np.abs(A @ c - y).max() > 1e-8 * np.abs(y).max():
+    if np.abs(A @ c - y).max() > 1e-11 * np.abs(y).max():
         return None
-    return np.where(np.abs(c) < 1e-7, 0, c)
+    return np.where(np.abs(c) < 1e-9, 0, c)

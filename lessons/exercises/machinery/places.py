@@ -105,8 +105,9 @@ def _values(evidence):
         return np.concatenate([np.broadcast_to(v, o.shape).ravel() for v, o in zip(values, evidence.off)])
     for name, values in [*aligned(evidence), (f"the right {evidence.name}", evidence.right)]:
         a = flat(values)
-        is_input = values is not evidence.right  # a factor on the right answer is always right where that is 0
-        for text, mask in (("0", a == 0), ("1", a == 1), ("not 0", (a != 0) & is_input), ("not 1", a != 1), ("negative", a < 0),
+        if values is evidence.right and not np.abs(a[~off]).max() > 1e-3:
+            continue  # a factor on the right answer is right where that is 0, which says nothing
+        for text, mask in (("0", a == 0), ("1", a == 1), ("not 0", a != 0), ("not 1", a != 1), ("negative", a < 0),
                            ("positive", a > 0), ("not negative", a >= 0), ("not positive", a <= 0),
                            ("neither 0 nor 1", (a != 0) & (a != 1))):
             if np.array_equal(mask, off):

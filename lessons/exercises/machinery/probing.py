@@ -147,6 +147,6 @@ def _fixed(probe, names):
             if not isinstance(probe.evidence.cases[0].inputs[name], np.ndarray):
                 continue
             found = probe.changes(name, lambda value: np.full(value.shape, float(number)))
-            if all(close(yours, right) for _, _, yours, right, _ in found):
+            if all(close(yours, right) and right.any() for _, _, yours, right, _ in found):
                 return [f"it is right when {name} is {number} throughout"]
     return []

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
 from pathlib import Path
 
@@ -121,5 +122,6 @@ def explain_renamed_functions():
         sentence = cannot_run(file) if kind is NameError and file else ""
         if not sentence:
             return usual(kind, error, trace)
-        print(f"{Path(file).stem}: not right yet\n  {sentence}")
+        print(f"{Path(file).stem}: not right yet")
+        print(textwrap.fill(sentence, 79, initial_indent="  ", subsequent_indent="     "))
     sys.excepthook = hook
