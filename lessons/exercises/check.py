@@ -1,8 +1,7 @@
 """The face of an exercise: run(__file__, answer) checks the answer or shows a hint.
 
-You need not read this to do the exercises. What is special to one of them, its hints included, is in checks/; what they
-share is in machinery/.
-"""
+You need not read this to do the exercises. What is special to one of them, its hints included, is
+in checks/; what they share is in machinery/."""
 
 import argparse
 import importlib.util
@@ -37,29 +36,41 @@ def load(path):
 
 
 def checks_of(file):
-    """The module checks/exNN_name.py of an exercise: its HINTS and what examine() reads, or a check(answer) of its own."""
+    """The module checks/exNN_name.py of an exercise: its HINTS and what examine() reads, or a
+    check(answer) of its own."""
     return load(HERE / "checks" / Path(file).name)
 
 
 def judge(checks, answer):
     """(exit code, text) for an answer."""
     try:
-        text = checks.check(answer) if hasattr(checks, "check") else examining.examine(answer, checks)
+        text = (
+            checks.check(answer) if hasattr(checks, "check") else examining.examine(answer, checks)
+        )
         return DONE, text
     except NotBegun as hint:
         return NOT_BEGUN, str(hint)
     except Wrong as message:
         return WRONG, str(message)
     except Exception as error:  # nothing that an answer does should end in a traceback
-        return WRONG, f"the check could not make sense of this answer: {type(error).__name__}: {error}"
+        text = f"{type(error).__name__}: {error}"
+        return WRONG, f"the check could not make sense of this answer: {text}"
 
 
 def run(file, answer):
-    """What `python exNN_name.py` does: check the answer, or show a hint. Ends with the exit code."""
+    """What `python exNN_name.py` does: check the answer, or show a hint. Ends with the exit
+    code."""
     name, checks = Path(file).stem, checks_of(file)
     parser = argparse.ArgumentParser(description=f"Check your answer to {name}, or show a hint.")
-    parser.add_argument("--hint", nargs="?", const=1, type=int, choices=range(1, len(checks.HINTS) + 1), metavar="N",
-                        help=f"show hint N of {len(checks.HINTS)} (the last is nearly the answer)")
+    parser.add_argument(
+        "--hint",
+        nargs="?",
+        const=1,
+        type=int,
+        choices=range(1, len(checks.HINTS) + 1),
+        metavar="N",
+        help=f"show hint N of {len(checks.HINTS)} (the last is nearly the answer)",
+    )
     n = parser.parse_args().hint
     command = f"python {os.path.relpath(file)}"
     if n:
@@ -83,9 +94,15 @@ def show_hint(hints, n, command):
 
 def wrapped(line, indent=""):
     """The line in as many as it needs; an indented one, such as an example, keeps its indent."""
-    own = line[:len(line) - len(line.lstrip())]
-    return textwrap.fill(line.strip(), WIDTH, initial_indent=indent + own, subsequent_indent=indent + own + "   ",
-                         break_on_hyphens=False, break_long_words=False)
+    own = line[: len(line) - len(line.lstrip())]
+    return textwrap.fill(
+        line.strip(),
+        WIDTH,
+        initial_indent=indent + own,
+        subsequent_indent=indent + own + "   ",
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
 
 
 explain_renamed_functions()

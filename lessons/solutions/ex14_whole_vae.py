@@ -3,9 +3,9 @@
     x  ->  h  ->  mu, logvar  ->  z = mu + std * eps  ->  k  ->  logits  ->  loss = nll + kl
        encoder                                       decoder
 
-Read forward from top to bottom, then backward: it goes through the same lines from the bottom to the top, and g_a is the
-gradient of the loss in a. B examples, D pixels, H hidden units, Z latents. Run this file: it learns to draw digits.
-"""
+Read forward from top to bottom, then backward: it goes through the same lines from the bottom to
+the top, and g_a is the gradient of the loss in a. B examples, D pixels, H hidden units, Z latents.
+Run this file: it learns to draw digits. """
 
 from pathlib import Path
 
@@ -13,7 +13,8 @@ import numpy as np
 
 
 def start(rng, D, H, Z):
-    """The parameters of four dense layers: D -> H -> 2 Z, the encoder, and Z -> H -> D, the decoder."""
+    """The parameters of four dense layers: D -> H -> 2 Z, the encoder, and Z -> H -> D, the
+    decoder."""
     p = {}
     for i, (rows, columns) in enumerate([(D, H), (H, 2 * Z), (Z, H), (H, D)], start=1):
         p[f"W{i}"] = rng.normal(size=(rows, columns)) / np.sqrt(rows)
@@ -22,7 +23,8 @@ def start(rng, D, H, Z):
 
 
 def forward(p, x, eps):
-    """The loss in nats, the mean over a batch x (B, D) with noise eps (B, Z); and the values that backward needs."""
+    """The loss in nats, the mean over a batch x (B, D) with noise eps (B, Z); and the values that
+    backward needs."""
     h = np.tanh(x @ p["W1"] + p["b1"])                              # (B, H)
     mu, logvar = np.split(h @ p["W2"] + p["b2"], 2, axis=1)         # (B, Z) each: q(z | x)
     std = np.exp(logvar / 2)
@@ -43,7 +45,7 @@ def backward(p, x, eps, values):
     g["W4"] = k.T @ g_logits                                        # eq. (3.2)
     g["b4"] = g_logits.sum(axis=0)                                  # eq. (3.3)
     g_k = g_logits @ p["W4"].T                                      # (B, H)  eq. (3.1)
-    g_in = g_k * (1 - k**2)                                         #         eq. (2.9): what goes into the tanh
+    g_in = g_k * (1 - k**2)                                         #         eq. (2.9)
     g["W3"] = z.T @ g_in
     g["b3"] = g_in.sum(axis=0)
     g_z = g_in @ p["W3"].T                                          # (B, Z)
@@ -98,5 +100,7 @@ if __name__ == "__main__":
     p = train(x[:1500], rng)
     loss, _ = forward(p, x[1500:], rng.normal(size=(297, 8)))
     print(f"{loss:.1f} nats per held-out picture; knowing nothing costs {64 * np.log(2):.1f}")
-    for row in np.split(sample(p, rng, 4).reshape(4, 8, 8), 8, axis=1):
-        print("   ".join("".join(" .:*#"[int(4.99 * pixel)] * 2 for pixel in picture.ravel()) for picture in row))
+    shades = np.array(["  ", "..", "::", "**", "##"])
+    pictures = sample(p, rng, 4).reshape(4, 8, 8)
+    for rows in np.swapaxes(shades[(4.99 * pictures).astype(int)], 0, 1):
+        print("   ".join("".join(row) for row in rows))

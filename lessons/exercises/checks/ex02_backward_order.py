@@ -1,4 +1,4 @@
-"""Exercise 2, the order of a backward pass: its hints, its graphs, what an order must be, and walks by name."""
+"""Exercise 2, the order of a backward pass: hints, graphs, what an order must be, walks by name."""
 
 import itertools
 
@@ -9,14 +9,16 @@ from machinery.running import call
 from machinery.showing import describe
 
 HINTS = (
-    """Count for each node how many users it has among the nodes that root was computed from (b + b uses b twice; count
-    both). Only root has none.""",
-    """Keep a list of nodes whose users are all listed; at first that is [root]. Take one out, list it, and for each of
-    its parents take one off the count. A parent whose count has reached 0 is ready. First you need the counts: walk the
-    graph once, with a stack of your own and a set of what was seen.""",
-    """uses = {root: 0}; stack = [root]; while stack: for p in parents[stack.pop()]: if p not in uses: uses[p] = 0;
-    stack.append(p); and then uses[p] += 1. After that: ready = [root]; order = []; while ready: take a node out, append
-    it to order, and for each p of its parents uses[p] -= 1; if that gives 0, ready.append(p).""",
+    """Count for each node how many users it has among the nodes that root was computed from (b + b
+    uses b twice; count both). Only root has none.""",
+    """Keep a list of nodes whose users are all listed; at first that is [root]. Take one out, list
+    it, and for each of its parents take one off the count. A parent whose count has reached 0 is
+    ready. First you need the counts: walk the graph once, with a stack of your own and a set of
+    what was seen.""",
+    """uses = {root: 0}; stack = [root]; while stack: for p in parents[stack.pop()]: if p not in
+    uses: uses[p] = 0; stack.append(p); and then uses[p] += 1. After that: ready = [root]; order =
+    []; while ready: take a node out, append it to order, and for each p of its parents uses[p] -=
+    1; if that gives 0, ready.append(p).""",
 )
 
 CHAIN = 3_000
@@ -25,8 +27,10 @@ MOST_QUESTIONS = 1_000_000
 
 # The graphs, from the smallest on.
 
+
 def small_graphs():
-    """(root, parents) for every graph of 1 to 4 nodes with up to three parents each; names are no help."""
+    """(root, parents) for every graph of 1 to 4 nodes with up to three parents each; names are no
+    help."""
     yield "a", {"a": []}
     for n in (2, 3, 4):
         names = ["c", "a", "d", "b"][:n]  # in the order of their making
@@ -40,7 +44,8 @@ def small_graphs():
 
 
 def larger_graphs(rng):
-    """Graphs of 5 to 9 nodes, some with three parents, whose root need not be the last that was made."""
+    """Graphs of 5 to 9 nodes, some with three parents, whose root need not be the last that was
+    made."""
     for _ in range(300):
         n = int(rng.integers(5, 10))
         names = [f"n{i}" for i in rng.permutation(n)]
@@ -70,6 +75,7 @@ class Graph(dict):
 
 # What an order must be.
 
+
 def needed(root, parents):
     """The nodes that root was computed from, root included."""
     found, stack = {root}, [root]
@@ -94,20 +100,28 @@ def fault(order, root, parents):
         return "missing", f"{missing[0]} is not listed, and {root} was computed from it"
     twice = [node for i, node in enumerate(order) if position[node] > i]
     if twice:
-        return "twice", (f"{twice[0]} is listed {order.count(twice[0])} times, and would pass its gradient on each time: list "
-                         f"it once, when the last of its users is listed")
+        return "twice", (
+            f"{twice[0]} is listed {order.count(twice[0])} times, and would pass its "
+            f"gradient on each time: list "
+            f"it once, when the last of its users is listed"
+        )
     strangers = [node for node in order if node not in wanted]
     if strangers:
-        return "stranger", f"{strangers[0]} should not be listed, for {root} was not computed from it"
+        text = f"{strangers[0]} should not be listed, for {root} was not computed from it"
+        return "stranger", text
     for user in order:
         for p in parents[user]:
             if position[p] < position[user]:
-                return "order", (f"{p} stands before {user}, and {user} uses {p}: so {p} passes its gradient on before the share "
-                                 f"of {user} has arrived")
+                return "order", (
+                    f"{p} stands before {user}, and {user} uses {p}: so {p} passes "
+                    f"its gradient on before the share "
+                    f"of {user} has arrived"
+                )
     return None
 
 
 # Walks by name: an answer that gives the same in every graph is this walk.
+
 
 def breadth_first(root, parents):
     order = [root]
@@ -135,6 +149,7 @@ def forward(root, parents):
             for p in parents[node]:
                 visit(p)
             order.append(node)
+
     visit(root)
     return order
 
@@ -155,7 +170,10 @@ def walk(name, **options):
 
 
 FIRST_USER = "which lists a node at its first user; it must wait for its last"
-EVERY_PATH = "this walks along every path from root, and lists a node at each visit: remember what was listed"
+EVERY_PATH = (
+    "this walks along every path from root, and lists a node at each visit: remember "
+    "what was listed"
+)
 
 # (is it so of an order?, what is said if it is so in all graphs)
 WALKS = (
@@ -164,34 +182,74 @@ WALKS = (
     (walk(depth_first, last_first=True), f"this is the walk depth first, {FIRST_USER}"),
     (walk(every_path), EVERY_PATH),
     (walk(breadth_every_path), EVERY_PATH),
-    (lambda order, root, parents: order == list(parents), "these are the keys of parents as they stand: walk from root"),
-    (lambda order, root, parents: order == list(parents)[::-1], "these are the keys of parents in reverse: walk from root"),
-    (lambda order, root, parents: order == sorted(needed(root, parents)),
-     "these are the right nodes, sorted by name: names say nothing of the order"),
+    (
+        lambda order, root, parents: order == list(parents),
+        "these are the keys of parents as they " "stand: walk from root",
+    ),
+    (
+        lambda order, root, parents: order == list(parents)[::-1],
+        "these are the keys of parents in " "reverse: walk from root",
+    ),
+    (
+        lambda order, root, parents: order == sorted(needed(root, parents)),
+        "these are the right nodes, sorted by name: names say nothing of the order",
+    ),
     (lambda order, root, parents: order == [root], "root alone is listed"),
-    (lambda order, root, parents: order == [root, *parents[root]], "these are root and its own parents: go on to theirs"),
+    (
+        lambda order, root, parents: order == [root, *parents[root]],
+        "these are root and its own " "parents: go on to theirs",
+    ),
     (lambda order, root, parents: order == [], "the list is empty"),
 )
 PROPERTIES = (
-    (lambda order, root, parents: fault(order[::-1], root, parents) is None, "the order is right when it is reversed"),
-    (lambda order, root, parents: fault([root, *order], root, parents) is None, "the order is right once root is put in front"),
-    (lambda order, root, parents: set(order) == {n for n in needed(root, parents) if parents[n]},
-     "the nodes that have parents are listed, and no leaf is: leaves belong there, too"),
-    (lambda order, root, parents: len(set(order)) == len(needed(root, parents)) - 1 and set(order) < needed(root, parents),
-     "exactly one node is missing"),
-    (lambda order, root, parents: set(order) == needed(root, parents) and len(order) > len(set(order)) or
-     fault(order, root, parents) is None, "the right nodes are listed, and at least one of them twice where it is wrong"),
+    (
+        lambda order, root, parents: fault(order[::-1], root, parents) is None,
+        "the order is right " "when it is reversed",
+    ),
+    (
+        lambda order, root, parents: fault([root, *order], root, parents) is None,
+        "the order is " "right once root " "is put in front",
+    ),
+    (
+        lambda order, root, parents: set(order)
+        == {n for n in needed(root, parents) if parents[n]},
+        "the nodes that have parents are listed, and no leaf is: leaves belong there, too",
+    ),
+    (
+        lambda order, root, parents: len(set(order)) == len(needed(root, parents)) - 1
+        and set(order) < needed(root, parents),
+        "exactly one node is missing",
+    ),
+    (
+        lambda order, root, parents: set(order) == needed(root, parents)
+        and len(order) > len(set(order))
+        or fault(order, root, parents) is None,
+        "the right nodes are listed, and at least one of them " "twice where it is wrong",
+    ),
 )
 # (is the graph of this kind?, the words for a graph that is not)
 WITHOUT = (
-    (lambda parents: any(len(set(p)) < len(p) for p in parents.values()), "no node uses another one twice, as b + b does"),
-    (lambda parents: len(sum(parents.values(), [])) > len(set(sum(parents.values(), []))), "no node is used twice"),
-    (lambda parents: any(len(p) > 2 for p in parents.values()), "no node has more than two parents"),
-    (lambda parents: any(len(p) > 1 for p in parents.values()), "no node has more than one parent"),
+    (
+        lambda parents: any(len(set(p)) < len(p) for p in parents.values()),
+        "no node uses another " "one twice, as b + b does",
+    ),
+    (
+        lambda parents: len(sum(parents.values(), [])) > len(set(sum(parents.values(), []))),
+        "no " "node " "is " "used " "twice",
+    ),
+    (
+        lambda parents: any(len(p) > 2 for p in parents.values()),
+        "no node has more than two parents",
+    ),
+    (
+        lambda parents: any(len(p) > 1 for p in parents.values()),
+        "no node has more than one parent",
+    ),
 )
 
 
 # The check.
+
 
 def check(answer):
     graphs = list(small_graphs()) + list(larger_graphs(np.random.default_rng(1)))
@@ -201,7 +259,10 @@ def check(answer):
         raise Wrong(_explained(graphs, orders, wrong))
     _ladder(answer)
     _chain(answer)
-    return f"right: the order of {len(graphs)} graphs, of 60 doublings, and of {CHAIN:,} nodes in a row"
+    return (
+        f"right: the order of {len(graphs)} graphs, of 60 doublings, and of {CHAIN:,} nodes in "
+        f"a row"
+    )
 
 
 def _order(answer, root, parents, about=""):
@@ -213,7 +274,10 @@ def _order(answer, root, parents, about=""):
         raise Wrong(f"it must return a list of nodes, and it returned {describe(result)}\n{shown}")
     odd = [node for node in result if not isinstance(node, str)]
     if odd:
-        raise Wrong(f"the list must hold nodes, such as {root!r}, and it holds {describe(odd[0])}\n{shown}")
+        raise Wrong(
+            f"the list must hold nodes, such as {root!r}, and it holds "
+            f"{describe(odd[0])}\n{shown}"
+        )
     return list(result)
 
 
@@ -229,8 +293,11 @@ def _explained(graphs, orders, wrong):
     """The smallest graph of more than one node where it is wrong, and what is so in all graphs."""
     first = next((k for k in wrong if len(graphs[k][1]) > 1), wrong[0])
     root, parents = graphs[first]
-    lines = [f"the smallest graph where it is wrong: {_text(root, parents)}", f"  your order: {' '.join(orders[first])}",
-             f"=> {fault(orders[first], root, parents)[1]}."]
+    lines = [
+        f"the smallest graph where it is wrong: {_text(root, parents)}",
+        f"  your order: " f"{' '.join(orders[first])}",
+        f"=> {fault(orders[first], root, parents)[1]}.",
+    ]
     for so, sentence in WALKS + PROPERTIES:
         if all(so(order, root, parents) for (root, parents), order in zip(graphs, orders)):
             return "\n".join([*lines, f"=> In all {len(graphs)} graphs {sentence}."])
@@ -252,9 +319,13 @@ def _ladder(answer):
             raise
         result = None
     if result is None or _most_asked(graph):
-        raise Wrong(f"right for all smaller graphs; {about} (61 nodes) your code asks for parents more than {MOST_QUESTIONS:,} "
-                    f"times.\n=> It walks along every path from root, and each doubling doubles their number: remember what "
-                    f"was seen.")
+        raise Wrong(
+            f"right for all smaller graphs; {about} (61 nodes) your code asks for parents "
+            f"more than {MOST_QUESTIONS:,} "
+            f"times.\n=> It walks along every path from root, and each doubling doubles "
+            f"their number: remember what "
+            f"was seen."
+        )
     _long("n60", ladder, list(result), about)
 
 
@@ -271,9 +342,13 @@ def _chain(answer):
     except Wrong as message:
         if "RecursionError" not in str(message):
             raise
-        raise Wrong(f"right for all small graphs, but for {CHAIN:,} nodes in a row it stops with RecursionError.\n=> A function "
-                    f"that calls itself once per node goes as deep as the graph. Keep a list of what is still to do, and use "
-                    f"a loop.") from None
+        raise Wrong(
+            f"right for all small graphs, but for {CHAIN:,} nodes in a row it stops with "
+            f"RecursionError.\n=> A function "
+            f"that calls itself once per node goes as deep as the graph. Keep a list of "
+            f"what is still to do, and use "
+            f"a loop."
+        ) from None
     _long(f"n{CHAIN}", chain, result, about)
 
 

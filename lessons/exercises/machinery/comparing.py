@@ -12,7 +12,8 @@ TOLERANCE = 1e-9
 
 
 def close(a, b, tolerance=TOLERANCE):
-    """Equal, entry by entry, to within this share of b (where that is below 1e-3, of 1e-3); all entries finite."""
+    """Equal, entry by entry, to within this share of b (where that is below 1e-3, of 1e-3); all
+    entries finite."""
     return a.shape == b.shape and not wrong_entries(a, b, tolerance).any()
 
 
@@ -26,7 +27,8 @@ class Evidence:
 
     checks: the exercise's module.
     name: of the output.
-    cases: first those that a learner may be shown, then as many others, drawn only to refute what is said of the first.
+    cases: first those that a learner may be shown, then as many others, drawn only to refute what
+    is said of the first.
     yours: a float64 array for each case.
     all_right: for each case a list of all right outputs; .right has those of this output.
     shown: how many cases are of the first kind.
@@ -58,11 +60,12 @@ class Evidence:
         return other
 
     def example(self):
-        """The smallest wrong case to show, an ordinary one if possible, and not degenerate if possible.
+        """The smallest wrong case to show, an ordinary one if possible, and not degenerate if
+        possible.
 
-        A loop that leaves out the last entry gives [0] at size 1, which teaches nothing; at size 2 one entry is right
-        beside a wrong one. So the smallest case that has both goes first, if it can be shown in full.
-        """
+        A loop that leaves out the last entry gives [0] at size 1, which teaches nothing; at size 2
+        one entry is right beside a wrong one. So the smallest case that has both goes first, if it
+        can be shown in full."""
         wrong = [k for k in self.wrong if k < self.shown] or self.wrong
         wrong.sort(key=lambda k: (self.cases[k].note != "", self.cases[k].size))
         first = wrong[0]
@@ -82,14 +85,36 @@ class Evidence:
         if k >= self.shown:
             title = f"wrong: {self.name}, in a case that was drawn afresh."
         about = f" ({case})" if str(case) else ""
-        return [f"{title} The smallest that says something{about}:", f"  {shown(case)}",
-                *compared(self.name, self.yours[k], self.right[k], self.off[k])]
+        return [
+            f"{title} The smallest that says something{about}:",
+            f"  {shown(case)}",
+            *compared(self.name, self.yours[k], self.right[k], self.off[k]),
+        ]
+
+
+def matches(evidence, values):
+    """Are these, an array for each case, the learner's output (and is that wrong somewhere)?"""
+    pairs = zip(evidence.yours, values)
+    return bool(evidence.wrong) and all(same_output(y, np.asarray(v, np.float64)) for y, v in pairs)
+
+
+def same_output(yours, value):
+    """Equal; where one is NaN or infinite, so is the other. A value of fewer axes is copied."""
+    if value.shape != yours.shape:
+        try:
+            value = np.broadcast_to(value, yours.shape)
+        except ValueError:
+            return False
+    finite = np.isfinite(yours)
+    return np.array_equal(finite, np.isfinite(value)) and close(yours[finite], value[finite], 1e-8)
 
 
 # The form: how many outputs, of which kind and shape.
 
+
 def collect(answer, cases, outputs):
-    """(what the answer gives in every case, notes): float64 arrays, one for each output. Raises Wrong where the form is.
+    """(what the answer gives in every case, notes): float64 arrays, one for each output. Raises
+    Wrong where the form is.
 
     outputs: {name: letters of the shape, such as "BZ", or a function of the case}.
     """
@@ -111,8 +136,11 @@ def collect(answer, cases, outputs):
     notes = []
     for i, name in enumerate(names):
         if any(np.asarray(row[i]).dtype == object for row in raw.values()):
-            notes.append(f"{name} is an array of Python objects (dtype object); np.array(..., dtype=bool or float) makes "
-                         f"it one of numbers")
+            notes.append(
+                f"{name} is an array of Python objects (dtype object); np.array(..., "
+                f"dtype=bool or float) makes "
+                f"it one of numbers"
+            )
     return found, notes
 
 
@@ -125,28 +153,48 @@ def _sizes_differ(case):
 def unpack(result, names):
     """The outputs, as many as there are names."""
     if len(names) == 1:
-        if isinstance(result, (tuple, list)) and len(result) == 1 and isinstance(result[0], np.ndarray):
-            raise Wrong(f"it returned {describe(result)}, and one array is due: is there a comma behind the `return`?")
+        if (
+            isinstance(result, (tuple, list))
+            and len(result) == 1
+            and isinstance(result[0], np.ndarray)
+        ):
+            raise Wrong(
+                f"it returned {describe(result)}, and one array is due: is there a comma "
+                f"behind the `return`?"
+            )
         return [result]
     if not isinstance(result, (tuple, list)) or len(result) != len(names):
-        raise Wrong(f"it must return {len(names)} things, {', '.join(names)}, and it returned {describe(result)}")
+        raise Wrong(
+            f"it must return {len(names)} things, {', '.join(names)}, and it returned "
+            f"{describe(result)}"
+        )
     return list(result)
 
 
 def shape_of(letters, case):
-    return tuple(letters(case)) if callable(letters) else tuple(case.sizes[letter] for letter in letters)
+    return (
+        tuple(letters(case))
+        if callable(letters)
+        else tuple(case.sizes[letter] for letter in letters)
+    )
 
 
 def _check_kind(name, value, letters, case):
     wanted = f"an array of shape {_named_shape(letters, case)}"
     number = isinstance(value, (int, float, np.generic))
     if isinstance(value, list):
-        raise Wrong(f"{name} must be {wanted}, and it is {describe(value)}: put it together with np.array, or compute with "
-                    f"whole arrays\nwith {shown(case)}")
+        raise Wrong(
+            f"{name} must be {wanted}, and it is {describe(value)}: put it together with "
+            f"np.array, or compute with "
+            f"whole arrays\nwith {shown(case)}"
+        )
     if not isinstance(value, np.ndarray) and not number:
         raise Wrong(f"{name} must be {wanted}, and it is {describe(value)}\nwith {shown(case)}")
     if _numbers(value) is None:
-        raise Wrong(f"{name} must be {wanted} of numbers, and it is {describe(np.asarray(value))}\nwith {shown(case)}")
+        raise Wrong(
+            f"{name} must be {wanted} of numbers, and it is "
+            f"{describe(np.asarray(value))}\nwith {shown(case)}"
+        )
 
 
 def _named_shape(letters, case):
@@ -160,7 +208,9 @@ def _named_shape(letters, case):
 def _numbers(value):
     """The value as a float64 array, or None if it has no numbers."""
     a = np.asarray(value)
-    if a.dtype == object and not all(isinstance(v, (bool, int, float, np.generic)) for v in a.ravel()):
+    if a.dtype == object and not all(
+        isinstance(v, (bool, int, float, np.generic)) for v in a.ravel()
+    ):
         return None
     if a.dtype.kind not in "fiubO":
         return None
@@ -168,7 +218,8 @@ def _numbers(value):
 
 
 def check_shapes(name, letters, cases, yours, right, known):
-    """Raises Wrong where one of the shapes is not the right one, and says what the numbers show about it.
+    """Raises Wrong where one of the shapes is not the right one, and says what the numbers show
+    about it.
 
     known(): what the exercise's table says about these numbers, a sentence or nothing.
     """
@@ -183,8 +234,10 @@ def check_shapes(name, letters, cases, yours, right, known):
             inputs.append(f"{key} {value.shape}")
         elif not callable(value):
             inputs.append(f"{key} = {show(value)}")
-    lines = [f"{name} must have shape {_named_shape(letters, case)}, and yours has {yours[k].shape}",
-             f"with {', '.join(inputs)}"]
+    lines = [
+        f"{name} must have shape {_named_shape(letters, case)}, and yours has {yours[k].shape}",
+        f"with {', '.join(inputs)}",
+    ]
     hint = known() or _shape_hint([yours[k] for k in wrong], [right[k] for k in wrong], letters)
     if hint:
         lines.append(f"=> {hint}")
@@ -193,27 +246,38 @@ def check_shapes(name, letters, cases, yours, right, known):
 
 def _shape_hint(yours, right, letters):
     """What is true of all the arrays of a wrong shape, or nothing."""
+
     def everywhere(change_yours, change_right=lambda r: r):
         try:
             pairs = [(change_yours(y), change_right(r)) for y, r in zip(yours, right)]
         except (ValueError, IndexError):
             return False
-        return all(close(y, np.broadcast_to(r, y.shape)) if r.ndim == 0 else close(y, r) for y, r in pairs)
+        return all(
+            close(y, np.broadcast_to(r, y.shape)) if r.ndim == 0 else close(y, r) for y, r in pairs
+        )
 
     if everywhere(lambda y: y.T):
         return "The numbers are right; it is transposed."
     if all(y.size == r.size for y, r in zip(yours, right)) and everywhere(np.ravel, np.ravel):
-        return "The numbers are right; the axes of length 1 are not: look at keepdims, [:, None] and reshape."
+        return (
+            "The numbers are right; the axes of length 1 are not: look at keepdims, [:, None] "
+            "and reshape."
+        )
     for axis in range(3):
         if everywhere(lambda y: y.sum(axis=axis)):
             return f"It is right once it is summed over axis {axis}: that sum is missing."
-        if everywhere(lambda y: np.take(y, 0, axis)) and everywhere(lambda y: np.take(y, -1, axis)):
+        if everywhere(lambda y: np.take(y, 0, axis)) and everywhere(
+            lambda y: np.take(y, -1, axis)
+        ):
             return f"It is right in each row along axis {axis}: that axis is one too many."
         letter = letters[axis] if isinstance(letters, str) and axis < len(letters) else None
         if letter is not None:
             for word, reduce in (("summed", np.sum), ("averaged", np.mean)):
                 if everywhere(np.squeeze, lambda r: np.squeeze(reduce(r, axis=axis))):
-                    return f"It is the right answer, {word} over {letter} as well: one step too many."
+                    return (
+                        f"It is the right answer, {word} over {letter} as well: one step too "
+                        f"many."
+                    )
     if everywhere(np.squeeze, np.sum):
         return "It is the sum of all entries of the right answer: one sum too many."
     difference = {y.ndim - r.ndim for y, r in zip(yours, right)}

@@ -1,19 +1,28 @@
 """Small changes to the right function, to find the one that an answer amounts to.
 
-A learner's formula is mostly right. So: take the right function, change one place of it (drop a term, turn a sign, double a
-number, take another function ...), and see whether what comes out is what the learner's function gives.
-"""
+A learner's formula is mostly right. So: take the right function, change one place of it (drop a
+term, turn a sign, double a number, take another function ...), and see whether what comes out is
+what the learner's function gives."""
 
 import ast
 import copy
+import inspect
 import itertools
+import textwrap
 
-FUNCTIONS = ("exp", "log", "sqrt", "abs", "square")   # each may stand where another should
+import numpy as np
+
+from .comparing import same_output
+
+MOST_PAIRS = 1500  # so that a verdict takes about a second
+
+FUNCTIONS = ("exp", "log", "sqrt", "abs", "square")  # each may stand where another should
 REDUCTIONS = ("sum", "mean", "max")
 
 
 def variants(function, names):
-    """Yield (what was there, what is there now, the changed function's tree). names: {input: inputs it may be taken for}.
+    """Yield (what was there, what is there now, the changed function's tree). names: {input:
+    inputs it may be taken for}.
 
     function: an ast.FunctionDef; it is changed in place while a variant is out, and restored after.
     """
@@ -56,9 +65,12 @@ class Edit:
         self.small = small
 
     def __str__(self):
-        """While the change is in the tree. A single name or number is shown with what stands around it."""
+        """While the change is in the tree. A single name or number is shown with what stands
+        around it."""
         now, before = ast.unparse(self.now), ast.unparse(self.before)
-        if isinstance(self.before, (ast.Name, ast.Constant)) and isinstance(self.place.parent, ast.expr):
+        if isinstance(self.before, (ast.Name, ast.Constant)) and isinstance(
+            self.place.parent, ast.expr
+        ):
             now = ast.unparse(self.place.parent)
             self.place.put(self.before)
             before = ast.unparse(self.place.parent)
@@ -77,7 +89,11 @@ def places(function):
                 if isinstance(value, ast.expr):
                     found.append(Place(parent, field))
                 elif isinstance(value, list):
-                    found += [Place(parent, field, i) for i, v in enumerate(value) if isinstance(v, ast.expr)]
+                    found += [
+                        Place(parent, field, i)
+                        for i, v in enumerate(value)
+                        if isinstance(v, ast.expr)
+                    ]
     return [place for place in found if not isinstance(place.node, ast.Tuple)]
 
 
@@ -95,7 +111,13 @@ def alternatives(node, names):
             yield ast.Name(other, ast.Load()), False
     if isinstance(node, (ast.Name, ast.BinOp, ast.Call)):
         yield ast.UnaryOp(ast.USub(), node), True
-        for op, c in ((ast.Mult(), 2), (ast.Div(), 2), (ast.Pow(), 2), (ast.Add(), 1), (ast.Sub(), 1)):
+        for op, c in (
+            (ast.Mult(), 2),
+            (ast.Div(), 2),
+            (ast.Pow(), 2),
+            (ast.Add(), 1),
+            (ast.Sub(), 1),
+        ):
             yield ast.BinOp(node, op, ast.Constant(c)), isinstance(op, (ast.Mult, ast.Div))
         for name in FUNCTIONS[:4]:
             yield _call(name, node), False
@@ -173,3 +195,65 @@ def pairs(function, names):
             yield one, two
             two.place.put(two.before)
         one.place.put(one.before)
+
+
+# Which change makes the right function give what the learner's gives?
+
+
+def changed(evidence, checks):
+    """(the right function's tree, fits(), names): fits() is true if the tree, as it stands, gives
+    the learner's output."""
+    position = evidence.position
+    module = ast.parse(textwrap.dedent(inspect.getsource(checks.right)))
+    function = module.body[0]
+    kinds = checks.INPUTS.items()
+    names = {a: [b for b, its in kinds if its == letters and b != a] for a, letters in kinds}
+
+    def telling(k):
+        """Small cases where the learner is wrong go first: most changes are refuted there."""
+        return not evidence.off[k].any(), abs(evidence.cases[k].size - 12)
+
+    order = sorted(range(len(evidence.cases)), key=telling)
+
+    def fits():
+        try:
+            known = dict(checks.right.__globals__)
+            exec(compile(module, "right", "exec"), known)
+            give = known[function.name]
+            for k in order:
+                if not same_output(evidence.yours[k], _output(give, evidence.cases[k], position)):
+                    return False
+            return True
+        except Exception:  # most changes make no sense, and may do anything
+            return False
+
+    return function, fits, names
+
+
+def _output(right, case, position):
+    """One output of a function of copies of the case's inputs."""
+    inputs = {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in case.inputs.items()}
+    result = right(**inputs)
+    return np.asarray(result[position] if isinstance(result, tuple) else result, np.float64)
+
+
+def one_edit(evidence, checks):
+    """'it is what comes out with ... in place of ...', by the shortest change that does it."""
+    function, fits, names = changed(evidence, checks)
+    for small in (True, False):
+        found = [str(edit) for edit in variants(function, names) if edit.small == small and fits()]
+        if found:
+            return [f"it is what comes out with {min(found, key=len)}"]
+    return []
+
+
+def two_edits(evidence, checks):
+    """The same with two changes, where there are not too many pairs of them to try."""
+    function, fits, names = changed(evidence, checks)
+    small = sum(edit.small for edit in variants(function, names))
+    if small * (small - 1) / 2 > MOST_PAIRS:
+        return []
+    for one, two in pairs(function, names):
+        if fits():
+            return [f"it is what comes out with two changes: {one}; and {two}"]
+    return []

@@ -3,11 +3,16 @@
 import numpy as np
 
 MOST_NOTES = 3
-ROWS = (("0 or 1", lambda v: (v == 0) | (v == 1)), ("positive", lambda v: v > 0), ("negative", lambda v: v < 0))
+ROWS = (
+    ("0 or 1", lambda v: (v == 0) | (v == 1)),
+    ("positive", lambda v: v > 0),
+    ("negative", lambda v: v < 0),
+)
 
 
 def aligned(evidence):
-    """(name, its values in each case, of a shape that fits the output) for inputs that are numbers or go with its axes."""
+    """(name, its values in each case, of a shape that fits the output) for inputs that are numbers
+    or go with its axes."""
     letters = evidence.checks.OUTPUTS[evidence.name]
     for name, value in evidence.cases[0].inputs.items():
         values = [case.inputs[name] for case in evidence.cases]
@@ -17,7 +22,9 @@ def aligned(evidence):
         elif isinstance(letters, str) and own and _is_part(own, letters):
             index = tuple(slice(None) if c in own else None for c in letters)
             yield name, [v[index] for v in values]
-        elif callable(letters) and all(np.shape(v) == r.shape for v, r in zip(values, evidence.right)):
+        elif callable(letters) and all(
+            np.shape(v) == r.shape for v, r in zip(values, evidence.right)
+        ):
             yield name, values
 
 
@@ -26,10 +33,15 @@ def _is_part(own, letters):
 
 
 def rows_of(evidence):
-    """(name, the values that each entry of the output depends on, as its last axis) for inputs with more axes than it."""
+    """(name, the values that each entry of the output depends on, as its last axis) for inputs
+    with more axes than it."""
     letters = evidence.checks.OUTPUTS[evidence.name]
     for name, own in evidence.checks.INPUTS.items():
-        if isinstance(letters, str) and own[:len(letters)] == letters and len(own) == len(letters) + 1:
+        if (
+            isinstance(letters, str)
+            and own[: len(letters)] == letters
+            and len(own) == len(letters) + 1
+        ):
             yield name, [case.inputs[name] for case in evidence.cases]
 
 
@@ -43,9 +55,18 @@ def not_finite(evidence):
     if k in bad:
         count = int((~np.isfinite(y)).sum())
         which = "it is" if count == y.size else f"{count} of its {y.size} entries are"
-        return [f"{which} NaN or infinite: something overflows, or is 0/0, or is the log or root of a number that has none"]
+        return [
+            f"{which} NaN or infinite: something overflows, or is 0/0, or is the log or root "
+            f"of a number that has none"
+        ]
     notes = sorted({evidence.cases[k].note for k in bad} - {""})
-    return [f"it is NaN or infinite in {_some(notes)}" if notes else "it is NaN or infinite in another case"]
+    return [
+        (
+            f"it is NaN or infinite in {_some(notes)}"
+            if notes
+            else "it is NaN or infinite in " "another case"
+        )
+    ]
 
 
 def _some(notes):
@@ -63,8 +84,12 @@ def where(evidence):
     if not wrong & set(ordinary):
         notes = sorted({evidence.cases[k].note for k in wrong})
         return [f"it is right in all ordinary cases, and wrong in {_some(notes)}"]
-    return (_sizes(evidence, wrong & set(ordinary), ordinary) or _values(evidence) or _which_places(evidence)
-            or _largest_of_case(evidence))
+    return (
+        _sizes(evidence, wrong & set(ordinary), ordinary)
+        or _values(evidence)
+        or _which_places(evidence)
+        or _largest_of_case(evidence)
+    )
 
 
 def _sizes(evidence, wrong, ordinary):
@@ -72,13 +97,17 @@ def _sizes(evidence, wrong, ordinary):
         sizes = {k: evidence.cases[k].sizes[letter] for k in ordinary}
         least = min(sizes.values())
         small = {k for k in ordinary if sizes[k] == least}
-        if least <= 1 and wrong == set(ordinary) - small:
-            return [f"it is right where {letter} is {least}, and wrong in every case where it is more"]
+        if least <= 1 and len(small) > 1 and wrong == set(ordinary) - small:
+            return [
+                f"it is right where {letter} is {least}, and wrong in every case where it is "
+                f"more"
+            ]
     return []
 
 
 def mostly(evidence):
-    """Kinds of cases in which it is always right; what is left to say where nothing tells right from wrong exactly."""
+    """Kinds of cases in which it is always right; what is left to say where nothing tells right
+    from wrong exactly."""
     wrong = {k for k in evidence.wrong if evidence.cases[k].note == ""}
     ordinary = {k for k, case in enumerate(evidence.cases) if case.note == ""}
     for letter in evidence.cases[0].sizes:
@@ -89,7 +118,12 @@ def mostly(evidence):
     off = np.concatenate([o.ravel() for o in evidence.off])
     for name, values in rows_of(evidence):
         for text, test in ROWS:
-            mask = np.concatenate([np.broadcast_to(test(v).all(axis=-1), o.shape).ravel() for v, o in zip(values, evidence.off)])
+            mask = np.concatenate(
+                [
+                    np.broadcast_to(test(v).all(axis=-1), o.shape).ravel()
+                    for v, o in zip(values, evidence.off)
+                ]
+            )
             if mask.sum() >= 6 and not off[mask].any():
                 return [f"it is right wherever every {name} of its row is {text}"]
     return []
@@ -98,18 +132,29 @@ def mostly(evidence):
 def _values(evidence):
     """Wrong exactly where an input, or the right answer itself, has certain values."""
     off = np.concatenate([o.ravel() for o in evidence.off])
-    if off.all() or off.sum() < 3:
+    if off.sum() < 3 or (~off).sum() < 3:
         return []
 
     def flat(values):
-        return np.concatenate([np.broadcast_to(v, o.shape).ravel() for v, o in zip(values, evidence.off)])
+        return np.concatenate(
+            [np.broadcast_to(v, o.shape).ravel() for v, o in zip(values, evidence.off)]
+        )
+
     for name, values in [*aligned(evidence), (f"the right {evidence.name}", evidence.right)]:
         a = flat(values)
         if values is evidence.right and not np.abs(a[~off]).max() > 1e-3:
             continue  # a factor on the right answer is right where that is 0, which says nothing
-        for text, mask in (("0", a == 0), ("1", a == 1), ("not 0", a != 0), ("not 1", a != 1), ("negative", a < 0),
-                           ("positive", a > 0), ("not negative", a >= 0), ("not positive", a <= 0),
-                           ("neither 0 nor 1", (a != 0) & (a != 1))):
+        for text, mask in (
+            ("0", a == 0),
+            ("1", a == 1),
+            ("not 0", a != 0),
+            ("not 1", a != 1),
+            ("negative", a < 0),
+            ("positive", a > 0),
+            ("not negative", a >= 0),
+            ("not positive", a <= 0),
+            ("neither 0 nor 1", (a != 0) & (a != 1)),
+        ):
             if np.array_equal(mask, off):
                 return [f"it is wrong exactly where {name} is {text}"]
         said = _interval(name, a, off)
@@ -119,8 +164,14 @@ def _values(evidence):
         for text, test in ROWS:
             if np.array_equal(flat([test(v).all(axis=-1) for v in values]), ~off):
                 return [f"it is right exactly where every {name} of its row is {text}"]
-        for word, reduce in (("largest", np.max), ("smallest", np.min), ("largest size of", _largest_size)):
-            said = _interval(f"the {word} {name} of its row", flat([reduce(v, axis=-1) for v in values]), off)
+        for word, reduce in (
+            ("largest", np.max),
+            ("smallest", np.min),
+            ("largest size of", _largest_size),
+        ):
+            said = _interval(
+                f"the {word} {name} of its row", flat([reduce(v, axis=-1) for v in values]), off
+            )
             if said:
                 return [said]
     return []
@@ -149,15 +200,18 @@ def _largest_size(v, axis):
 def _largest_of_case(evidence):
     """Wrong exactly in those cases in which an input has a large entry."""
     off = np.array([o.any() for o in evidence.off])
-    if off.all() or off.sum() < 3:
+    if off.sum() < 3 or (~off).sum() < 3:
         return []
     for name, value in evidence.cases[0].inputs.items():
         if isinstance(value, np.ndarray) and value.dtype.kind == "f":
             a = np.array([np.abs(case.inputs[name]).max(initial=0) for case in evidence.cases])
             low, high = a[off].min(), a[~off].max()
             if low > high:
-                return [f"it is right in every case where the largest |{name}| is up to {high:.4g}, and wrong in every case from "
-                        f"{low:.4g} on"]
+                return [
+                    f"it is right in every case where the largest |{name}| is up to "
+                    f"{high:.4g}, and wrong in every case from "
+                    f"{low:.4g} on"
+                ]
     return []
 
 

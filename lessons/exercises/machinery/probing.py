@@ -1,4 +1,5 @@
-"""What an output follows: change one input, in every ordinary case, and see whether it changes as it should."""
+"""What an output follows: change one input, in every ordinary case, and see whether it changes as
+it should."""
 
 import numpy as np
 
@@ -12,13 +13,23 @@ class Cannot(Exception):
 
 
 def follows(evidence, answer):
-    """The first of these observations that holds in every ordinary case and is not so of the right answer."""
+    """The first of these observations that holds in every ordinary case and is not so of the right
+    answer."""
     cases = [k for k, case in enumerate(evidence.cases) if case.note == ""]
-    floats = [name for name, v in evidence.cases[0].inputs.items() if isinstance(v, float) or _is_float_array(v)]
+    floats = [
+        name
+        for name, v in evidence.cases[0].inputs.items()
+        if isinstance(v, float) or _is_float_array(v)
+    ]
     probe = Probe(evidence, answer, cases)
     try:
-        return (_dependence(probe, floats) or _unused_places(probe, floats) or _scaling(probe, floats)
-                or _shifting(probe, floats) or _fixed(probe, floats))
+        return (
+            _dependence(probe, floats)
+            or _unused_places(probe, floats)
+            or _scaling(probe, floats)
+            or _shifting(probe, floats)
+            or _fixed(probe, floats)
+        )
     except Cannot:
         return []
 
@@ -36,20 +47,28 @@ class Probe:
         self.cases = cases
 
     def changes(self, name, change):
-        """Yield (how yours moved, how the right one moved) for change(value) of one input, case by case."""
+        """Yield (how yours moved, how the right one moved) for change(value) of one input, case by
+        case."""
         checks, i = self.evidence.checks, self.evidence.position
         for k in self.cases:
             case = self.evidence.cases[k]
             other = Case({**case.inputs, name: change(case.inputs[name])}, **case.sizes)
             try:
-                yours = np.asarray(unpack(call(self.answer, other), list(checks.OUTPUTS))[i], float)
+                yours = np.asarray(
+                    unpack(call(self.answer, other), list(checks.OUTPUTS))[i], float
+                )
             except (Wrong, NotBegun, TypeError, ValueError):
                 raise Cannot from None
-            inputs = {n: v.copy() if isinstance(v, np.ndarray) else v for n, v in other.inputs.items()}
+            inputs = {
+                n: v.copy() if isinstance(v, np.ndarray) else v for n, v in other.inputs.items()
+            }
             with np.errstate(all="ignore"):
                 right = checks.right(**inputs)
             right = np.asarray(right[i] if isinstance(right, tuple) else right, float)
-            if not (np.isfinite(yours).all() and np.isfinite(right).all()) or yours.shape != right.shape:
+            if (
+                not (np.isfinite(yours).all() and np.isfinite(right).all())
+                or yours.shape != right.shape
+            ):
                 raise Cannot
             yield yours - self.evidence.yours[k], right - self.evidence.right[k], yours, right, k
 
@@ -69,7 +88,10 @@ def _dependence(probe, names):
             verdicts.add(_verdict(moved, due))
         verdicts.discard("no part")
         if verdicts == {"not at all"}:
-            return [f"when {name} alone changes it stays as it is, in every case, and it should change"]
+            return [
+                f"when {name} alone changes it stays as it is, in every case, and it should "
+                f"change"
+            ]
         if verdicts == {"without reason"}:
             return [f"it changes with {name}, which has no part in it"]
         if verdicts == {"as it should"}:
@@ -77,8 +99,11 @@ def _dependence(probe, names):
         elif verdicts and "as it should" not in verdicts:
             off.append(name)
     if fine and off:
-        return [f"when {' or '.join(fine)} alone changes, it changes by what it should; when {' or '.join(off)} alone "
-                f"changes, it does not"]
+        return [
+            f"when {' or '.join(fine)} alone changes, it changes by what it should; when "
+            f"{' or '.join(off)} alone "
+            f"changes, it does not"
+        ]
     return []
 
 
@@ -97,7 +122,10 @@ def _unused_places(probe, names):
         for axis, letter in enumerate(letters):
             for word, place in (("first", 0), ("last", -1)):
                 if _unused(probe, name, axis, place):
-                    return [f"the {word} place of {name} along {letter} has no effect on it, in any case, and it should have one"]
+                    return [
+                        f"the {word} place of {name} along {letter} has no effect on it, in "
+                        f"any case, and it should have one"
+                    ]
     return []
 
 
@@ -106,13 +134,16 @@ def _unused(probe, name, axis, place):
         changed = value.copy()
         np.moveaxis(changed, axis, 0)[place] *= 1.1
         return changed
+
     return all(due.any() and not moved.any() for moved, due, *_ in probe.changes(name, change))
 
 
 def _scaling(probe, names):
     """The right answer is proportional to an input, and the learner's is not."""
+
     def three_times(now, before):
         return np.allclose(now, 3 * before, rtol=1e-9, atol=1e-12)
+
     for name in names:
         kept = True
         for _, _, yours, right, k in probe.changes(name, lambda value: 3.0 * value):
@@ -121,7 +152,10 @@ def _scaling(probe, names):
             kept = kept and three_times(yours, probe.evidence.yours[k])
         else:
             if not kept:
-                return [f"it is not proportional to {name}: with three times {name}, three times the answer is due"]
+                return [
+                    f"it is not proportional to {name}: with three times {name}, three times "
+                    f"the answer is due"
+                ]
     return []
 
 
@@ -136,7 +170,10 @@ def _shifting(probe, names):
             due_somewhere = due_somewhere or np.abs(due).max(initial=0) > small
         else:
             if due_somewhere:
-                return [f"it stays as it is when a number is added to every entry of {name}, and it should change"]
+                return [
+                    f"it stays as it is when a number is added to every entry of {name}, and "
+                    f"it should change"
+                ]
     return []
 
 

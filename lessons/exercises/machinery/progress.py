@@ -23,7 +23,8 @@ def exercises():
 
 
 def verdict(file, stop=lambda: False):
-    """(exit code, what the exercise printed) of running the file in a process of its own; never an exception.
+    """(exit code, what the exercise printed) of running the file in a process of its own; never an
+    exception.
 
     stop: asked ten times a second; when it says True, the run is ended and (None, "") comes back.
     """
@@ -32,7 +33,9 @@ def verdict(file, stop=lambda: False):
         return WRONG, f"{file.stem}: not right yet\n  {broken}\n"
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-        process = subprocess.Popen([sys.executable, str(file)], stdout=out, stderr=err, env=environment)
+        process = subprocess.Popen(
+            [sys.executable, str(file)], stdout=out, stderr=err, env=environment
+        )
         try:
             ended = _wait(process, stop)
         finally:
@@ -44,7 +47,10 @@ def verdict(file, stop=lambda: False):
         errors = err.read().decode("utf-8", "replace").strip().splitlines()
     if ended is None:
         return None, ""
-    if re.search(rf"^{file.stem}: (done|not right yet|not begun)\r?$", printed, re.M) and process.returncode in WORDS:
+    if (
+        re.search(rf"^{file.stem}: (done|not right yet|not begun)\r?$", printed, re.M)
+        and process.returncode in WORDS
+    ):
         return process.returncode, printed
     last = errors[-1] if errors else "it ended before there was a verdict"
     if any("Timeout" in line for line in errors) or not ended:
@@ -53,7 +59,8 @@ def verdict(file, stop=lambda: False):
 
 
 def _wait(process, stop):
-    """True when the process has ended by itself, False when it takes too long, None when stop() says so."""
+    """True when the process has ended by itself, False when it takes too long, None when stop()
+    says so."""
     started = time.monotonic()
     while time.monotonic() - started < SECONDS + 10:
         try:
@@ -78,11 +85,14 @@ def progress():
     print(f"{done} of {len(files)} done")
     if done < len(files):
         folder = os.path.relpath(HERE)
-        print(f"python {folder}/exNN_name.py says what is right and what is not;\n"
-              f"python -m lessons --exercises --watch says so each time you save a file")
+        print(
+            f"python {folder}/exNN_name.py says what is right and what is not;\n"
+            f"python -m lessons --exercises --watch says so each time you save a file"
+        )
 
 
 # Files that cannot be run.
+
 
 def cannot_run(file):
     """A sentence on a syntax error or a renamed function, or nothing."""
@@ -99,22 +109,42 @@ def cannot_run(file):
 
 
 def renamed(tree):
-    """A sentence if the last line passes a function to the check that the file does not define; or nothing."""
+    """A sentence if the last line passes a function to the check that the file does not define; or
+    nothing."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "run" and len(node.args) == 2:
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "run"
+            and len(node.args) == 2
+        ):
             name = ast.unparse(node.args[1])
             known = [n.name for n in tree.body if isinstance(n, (ast.FunctionDef, ast.ClassDef))]
-            known += [ast.unparse(target) for n in tree.body if isinstance(n, ast.Assign) for target in n.targets]
-            known += [a.asname or a.name for n in tree.body if isinstance(n, (ast.Import, ast.ImportFrom)) for a in n.names]
+            known += [
+                ast.unparse(target)
+                for n in tree.body
+                if isinstance(n, ast.Assign)
+                for target in n.targets
+            ]
+            known += [
+                a.asname or a.name
+                for n in tree.body
+                if isinstance(n, (ast.Import, ast.ImportFrom))
+                for a in n.names
+            ]
             if name not in known:
                 have = [n for n in known if n not in ("np", "run")]
                 others = f" (the file has {', '.join(have)})" if have else ""
-                return f"the function must be called {name}, for the last line passes it to the check{others}"
+                return (
+                    f"the function must be called {name}, for the last line passes it to the "
+                    f"check{others}"
+                )
     return ""
 
 
 def explain_renamed_functions():
-    """Let a file whose function was renamed end with that sentence and not with a NameError and its traceback."""
+    """Let a file whose function was renamed end with that sentence and not with a NameError and
+    its traceback."""
     usual = sys.excepthook
 
     def hook(kind, error, trace):
@@ -124,4 +154,5 @@ def explain_renamed_functions():
             return usual(kind, error, trace)
         print(f"{Path(file).stem}: not right yet")
         print(textwrap.fill(sentence, 79, initial_indent="  ", subsequent_indent="     "))
+
     sys.excepthook = hook

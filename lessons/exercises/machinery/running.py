@@ -1,4 +1,5 @@
-"""Running the learner's code: whatever happens inside becomes a plain sentence, and it ends in any case."""
+"""Running the learner's code: whatever happens inside becomes a plain sentence, and it ends in any
+case."""
 
 import ast
 import copy
@@ -22,7 +23,8 @@ SECONDS = 20
 
 
 def call(f, case):
-    """f of the case's inputs. Raises Wrong where it stops or changes its inputs, NotBegun where it is still the stub."""
+    """f of the case's inputs. Raises Wrong where it stops or changes its inputs, NotBegun where it
+    is still the stub."""
     inputs = copy.deepcopy(case.inputs)
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -37,16 +39,22 @@ def call(f, case):
         raise Wrong(f"your code stopped with {_exception(error, f)}\n{about}") from None
     for name, before in case.inputs.items():
         if not callable(before) and not same(before, inputs[name]):
-            raise Wrong(f"your code changed its input {name} in place: it came in as {show(before)} and is "
-                        f"{show(inputs[name])} after the call.\n=> The caller still needs {name}. Make a new array: "
-                        f"a = a + 1 in place of a += 1, and a = a.copy() before a[i] = ...")
+            raise Wrong(
+                f"your code changed its input {name} in place: it came in as "
+                f"{show(before)} and is "
+                f"{show(inputs[name])} after the call.\n=> The caller still needs {name}. "
+                f"Make a new array: "
+                f"a = a + 1 in place of a += 1, and a = a.copy() before a[i] = ..."
+            )
     return result
 
 
 def same(a, b):
     """Equal to the last bit, NaN equal to NaN; through lists, tuples and dicts."""
     if isinstance(a, dict):
-        return isinstance(b, dict) and list(a) == list(b) and all(same(a[key], b[key]) for key in a)
+        return (
+            isinstance(b, dict) and list(a) == list(b) and all(same(a[key], b[key]) for key in a)
+        )
     if isinstance(a, (list, tuple)):
         return type(a) is type(b) and len(a) == len(b) and all(map(same, a, b))
     if isinstance(a, np.ndarray):
@@ -57,17 +65,22 @@ def same(a, b):
 
 # What went wrong, as a sentence.
 
+
 def _still_a_stub(f, error):
     """NotBegun; but if there is code behind the raise line, that line is what is wrong."""
     line = _raise_with_code_below(f)
     if line is None:
         return NotBegun(str(error))
-    return Wrong(f"the line `raise NotImplementedError(...)`, line {line}, is still there, and stops the function before "
-                 f"the code below it.\n=> Delete that line.")
+    return Wrong(
+        f"the line `raise NotImplementedError(...)`, line {line}, is still there, and "
+        f"stops the function before "
+        f"the code below it.\n=> Delete that line."
+    )
 
 
 def _raise_with_code_below(f):
-    """The number of the stub's raise line, where statements follow it in the same block; else None."""
+    """The number of the stub's raise line, where statements follow it in the same block; else
+    None."""
     try:
         lines, first = inspect.getsourcelines(inspect.unwrap(f))
         tree = ast.parse(textwrap.dedent("".join(lines)))
@@ -85,7 +98,11 @@ def _exception(error, f):
     if isinstance(error, RecursionError):
         text = "RecursionError: it calls itself too often"
     file = getattr(getattr(inspect.unwrap(f), "__code__", None), "co_filename", None)
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == file
+    ]
     if not lines:
         return f"{text} (as it was called)"
     return f"{text}\nin line {lines[-1]}: {linecache.getline(file, lines[-1]).strip()}"
@@ -102,12 +119,14 @@ def _shapes(case, error):
 
 # The time limit.
 
-def limit(file, exit_code, seconds=SECONDS):
-    """End this process after so many seconds, whatever the answer does: it may catch every exception that is thrown.
 
-    A thread says where the learner's file stands, and ends the process. It waits for its turn, though, and a single
-    call such as sum(range(10**12)) gives it none; then Python's own watchdog, which needs no turn, ends it a second later.
-    """
+def limit(file, exit_code, seconds=SECONDS):
+    """End this process after so many seconds, whatever the answer does: it may catch every
+    exception that is thrown.
+
+    A thread says where the learner's file stands, and ends the process. It waits for its turn,
+    though, and a single call such as sum(range(10**12)) gives it none; then Python's own watchdog,
+    which needs no turn, ends it a second later."""
     if sys.gettrace() is not None:
         return  # in a debugger time does not count
     main = threading.main_thread().ident
@@ -118,10 +137,17 @@ def limit(file, exit_code, seconds=SECONDS):
         while frame is not None and frame.f_code.co_filename != str(file):
             frame = frame.f_back
         if frame is not None:
-            where = f", in line {frame.f_lineno}: {linecache.getline(str(file), frame.f_lineno).strip()}"
-        print(f"{Path(file).stem}: not right yet\n  it still ran after {seconds:g} s{where}\n"
-              f"  => Is there a loop that does not end, or far more steps than needed?", flush=True)
+            where = (
+                f", in line {frame.f_lineno}: "
+                f"{linecache.getline(str(file), frame.f_lineno).strip()}"
+            )
+        print(
+            f"{Path(file).stem}: not right yet\n  it still ran after {seconds:g} s{where}\n"
+            f"  => Is there a loop that does not end, or far more steps than needed?",
+            flush=True,
+        )
         os._exit(exit_code)
+
     timer = threading.Timer(seconds, stop)
     timer.daemon = True
     timer.start()

@@ -13,7 +13,9 @@ def show(value):
         return f"<array {value.shape}>"
     if isinstance(value, np.ndarray) and value.dtype.kind == "f":
         digits = 7 if value.size == 1 else 5
-        text = np.array2string(value, separator=", ", formatter={"float_kind": lambda v: f"{v:.{digits}g}"})
+        text = np.array2string(
+            value, separator=", ", formatter={"float_kind": lambda v: f"{v:.{digits}g}"}
+        )
         return " ".join(text.split())
     if isinstance(value, dict) and any(isinstance(v, np.ndarray) for v in value.values()):
         return "{" + ", ".join(f"{key} {np.shape(v)}" for key, v in value.items()) + "}"
@@ -21,7 +23,9 @@ def show(value):
 
 
 def shown(case):
-    return ", ".join(f"{name} = {show(value)}" for name, value in case.inputs.items() if not callable(value))
+    return ", ".join(
+        f"{name} = {show(value)}" for name, value in case.inputs.items() if not callable(value)
+    )
 
 
 def describe(value):
@@ -44,7 +48,8 @@ def describe(value):
 
 
 def compared(name, yours, right, off):
-    """Two lines, the learner's output and the right one; a third where they print alike. off: which entries are wrong."""
+    """Two lines, the learner's output and the right one; a third where they print alike. off:
+    which entries are wrong."""
     if yours.size <= ENTRIES:
         at, mine, due = "", show(yours), show(right)
     else:
@@ -52,5 +57,7 @@ def compared(name, yours, right, off):
         at, mine, due = str(list(index)), f"{yours[index]:.7g}", f"{right[index]:.7g}"
     lines = [f"  your {name}{at}: {mine}", f"  right{' ' * len(name + at)}: {due}"]
     if mine == due:
-        lines.append(f"  they print alike; the largest difference is {np.abs(yours - right).max():.2g}")
+        lines.append(
+            f"  they print alike; the largest difference is " f"{np.abs(yours - right).max():.2g}"
+        )
     return lines

@@ -1,4 +1,5 @@
-"""python -m lessons --exercises --watch: the verdict each time the learner's file is saved, from one exercise to the next."""
+"""python -m lessons --exercises --watch: the verdict each time the learner's file is saved, from
+one exercise to the next."""
 
 import ast
 import itertools
@@ -13,7 +14,8 @@ SOLUTIONS = HERE.parent / "solutions"
 
 
 def watch():
-    """Go from exercise to exercise; an exercise that is done already is passed over. Ctrl-C ends it."""
+    """Go from exercise to exercise; an exercise that is done already is passed over. Ctrl-C ends
+    it."""
     files = exercises()
     done = 0
     try:
@@ -32,15 +34,21 @@ def watch():
 
 def _until_done(file, stamp, text):
     """Run the file whenever it is saved, until it is right; then show the project's solution."""
-    print(f"\n{text.rstrip()}\n\nwatching {os.path.relpath(file)}: save it, and the verdict comes by itself (Ctrl-C ends it)",
-          flush=True)
+    print(
+        f"\n{text.rstrip()}\n\nwatching {os.path.relpath(file)}: save it, and the verdict comes "
+        f"by itself (Ctrl-C ends it)",
+        flush=True,
+    )
     code = None
     while code != DONE:
         stamp = _saved(file, stamp)
         code, text = verdict(file, stop=lambda: _stamp(file) not in (None, stamp))
         if code is not None:  # else it was saved again meanwhile
             print(f"\n{time.strftime('%H:%M:%S')}  {text.rstrip()}", flush=True)
-    print(beside(_code(file), _code(SOLUTIONS / file.name), shutil.get_terminal_size().columns), flush=True)
+    print(
+        beside(_code(file), _code(SOLUTIONS / file.name), shutil.get_terminal_size().columns),
+        flush=True,
+    )
 
 
 def _stamp(file):
