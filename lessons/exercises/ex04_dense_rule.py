@@ -17,8 +17,7 @@ from check import run
 def dense_rule(g, x, W, b):
     """(y, g_x, g_W, g_b) for g (B, O), x (B, I), W (I, O), b (O,): B examples, I inputs, O
     outputs."""
-    raise NotImplementedError("three products or sums of g, x and W; the shapes allow only one "
-                              "way each")
+    raise NotImplementedError("three products or sums of g, x and W; the shapes allow one way each")
 
 
 if __name__ == "__main__":

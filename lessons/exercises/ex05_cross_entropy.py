@@ -17,8 +17,7 @@ from check import run
 def cross_entropy(g, logits, x):
     """(nll, g_logits) of shapes (B,) and (B, D), for g (B,), logits (B, D) and x (B, D) in [0,
     1]."""
-    raise NotImplementedError("start from eq. (4.5), which cannot overflow; its gradient is "
-                              "shorter than itself")
+    raise NotImplementedError("start from eq. (4.5), which cannot overflow, and differentiate it")
 
 
 if __name__ == "__main__":

@@ -17,8 +17,7 @@ from check import run
 
 def adam_step(p, g, m, v, t, lr, beta1, beta2, eps):
     """(p, m, v) after step t, each of the shape of p."""
-    raise NotImplementedError("first the two running means, then the correction of their bias, "
-                              "then p")
+    raise NotImplementedError("first the two running means, then their bias, then p")
 
 
 if __name__ == "__main__":

@@ -16,8 +16,7 @@ from check import run
 
 def em_step(x, pi, mu, var):
     """The new (pi, mu, var), each of shape (K,), for points x (N,); var holds variances."""
-    raise NotImplementedError("responsibilities (N, K) first; then three weighted averages over "
-                              "the points")
+    raise NotImplementedError("responsibilities (N, K) first; then three weighted averages")
 
 
 if __name__ == "__main__":

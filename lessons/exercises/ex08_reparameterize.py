@@ -17,8 +17,7 @@ from check import run
 
 def reparameterize(g, mu, logvar, eps):
     """(z, g_mu, g_logvar), all of shape (B, Z), as are g, mu, logvar and eps."""
-    raise NotImplementedError("the standard deviation is exp(logvar / 2); keep eps fixed and "
-                              "differentiate")
+    raise NotImplementedError("the standard deviation is exp(logvar / 2); keep eps fixed")
 
 
 if __name__ == "__main__":

@@ -16,8 +16,7 @@ from check import run
 
 def kl_rule(g, mu, logvar):
     """(kl, g_mu, g_logvar) of shapes (B,), (B, Z) and (B, Z), for g (B,), mu and logvar (B, Z)."""
-    raise NotImplementedError("write one latent's KL with s = logvar, differentiate, then sum "
-                              "over the latents")
+    raise NotImplementedError("write one latent's KL with s = logvar, differentiate, then sum")
 
 
 if __name__ == "__main__":

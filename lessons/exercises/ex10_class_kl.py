@@ -20,8 +20,7 @@ from check import run
 def class_kl(g, mu, logvar, class_mu, y):
     """(kl, g_mu, g_logvar, g_class_mu); g (B,), mu and logvar (B, Z), class_mu (C, Z), y (B,)
     integers below C."""
-    raise NotImplementedError("the KL rule with mu - class_mu[y] in place of mu; for the class "
-                              "means, add up by class")
+    raise NotImplementedError("the KL rule with mu - class_mu[y] for mu; then add up by class")
 
 
 if __name__ == "__main__":

@@ -17,8 +17,7 @@ from check import run
 
 def importance_bound(nll, eps, logvar, z):
     """The bound, shape (B,), for nll (K, B), eps and z (K, B, Z), logvar (B, Z)."""
-    raise NotImplementedError("the log weights (K, B) first, then log of the mean of exp, over "
-                              "the draws")
+    raise NotImplementedError("the log weights (K, B) first, then log of the mean of exp")
 
 
 if __name__ == "__main__":

@@ -32,21 +32,18 @@ from check import run
 def start(rng, D, H, Z):
     """The dict p at the start: biases 0, and normal weights with a standard deviation of 1 /
     sqrt(number of rows)."""
-    raise NotImplementedError("eight arrays in a dict, drawn with rng.normal; their shapes stand "
-                              "at the top of the page")
+    raise NotImplementedError("eight arrays in a dict, drawn with rng.normal")
 
 
 def forward(p, x, eps):
     """(loss, values): the mean of nll + kl over x (B, D) in nats, given the noise eps (B, Z);
     values: what you like."""
-    raise NotImplementedError("seven lines: h, mu and logvar, z, k, logits, nll, kl; keep what "
-                              "backward will need")
+    raise NotImplementedError("seven lines: h, mu and logvar, z, k, logits, nll, kl")
 
 
 def backward(p, x, eps, values):
     """{name: the gradient of the loss in p[name]}; values is what forward gave beside the loss."""
-    raise NotImplementedError("begin at the logits, and go through the lines of forward from the "
-                              "last to the first")
+    raise NotImplementedError("begin at the logits, and go through forward from its last line")
 
 
 def adam(p, g, m, v, t, lr):
@@ -58,8 +55,7 @@ def adam(p, g, m, v, t, lr):
 def train(x, rng, epochs=30, batch=50, lr=3e-3, H=100, Z=8):
     """The dict p after training on x (n, D): in every epoch each picture once, in a new order,
     with fresh noise."""
-    raise NotImplementedError("a loop over epochs, in it one over batches: draw eps, forward, "
-                              "backward, adam")
+    raise NotImplementedError("for each batch: draw eps, forward, backward, adam")
 
 
 if __name__ == "__main__":

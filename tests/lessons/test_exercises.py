@@ -246,7 +246,7 @@ def test_the_right_function_is_whole_again_after_its_changes():
     for name, c in TABLES.items():
         function = ast.parse(textwrap.dedent(inspect.getsource(c.right))).body[0]
         before = ast.unparse(function)
-        names = {n: list(c.INPUTS) for n in c.INPUTS}
+        names = {a: [b for b in c.INPUTS if b != a] for a in c.INPUTS}
         texts = set()
         for _ in edits.variants(function, names):
             texts.add(ast.unparse(function))
@@ -288,7 +288,7 @@ def test_there_are_answers_of_both_kinds():
     ("ex04_dense_rule", "x @ W + b, ", "", "it must return 4 things"),
     ("ex07_em_step", "n / len(x), mu", "mu, n / len(x)", "it is what mu should be"),
     ("ex08_reparameterize", "* eps", "* np.random.default_rng().normal(size=mu.shape)", "random numbers of its own"),
-    ("ex08_reparameterize", "g, g * noise", "1.0, g * noise", "two axes too few"),
+    ("ex08_reparameterize", "g, g * noise", "1.0, g * noise", "it is the float 1.0"),
     ("ex12_active_units", "np.var(mu, axis=0) > threshold", "np.sum(np.var(mu, axis=0) > threshold)", "how many are active"),
     ("ex12_active_units", "np.var(mu, axis=0) > threshold", "(np.var(mu, axis=0) > threshold).tolist()", "a list"),
     ("ex13_repair", "nll + kl", "nll, kl", "a tuple of 2"),
@@ -355,9 +355,9 @@ def test_the_example_is_the_smallest_that_teaches_something(tmp_path):
 
 
 def test_a_difference_that_does_not_show_is_told(tmp_path):
-    text = solution("ex08_reparameterize").replace("mu + noise", "mu + noise + 1e-8")
+    text = solution("ex08_reparameterize").replace("mu + noise", "mu + noise + 3e-9")
     _, message = judged("ex08_reparameterize", written(tmp_path, text).reparameterize)
-    assert "they print alike; the largest difference is 1e-08" in message
+    assert "they print alike; the largest difference is 3e-09" in message
 
 
 def test_an_object_array_is_right_and_told_so(tmp_path):
@@ -476,7 +476,7 @@ def test_watch_goes_from_exercise_to_exercise(folder):
             shows("is not Python yet")
             change(folder, "(np.var(", "np.var(")
             shows("ex12_active_units: done")
-            shows("eq. (15.7)\n")  # the project's line
+            shows("the project's solution")
             shows("ex13_repair: not begun")
             if sys.platform != "win32":
                 process.send_signal(signal.SIGINT)

@@ -180,21 +180,18 @@ def shape_of(letters, case):
 
 
 def _check_kind(name, value, letters, case):
-    wanted = f"an array of shape {_named_shape(letters, case)}"
-    number = isinstance(value, (int, float, np.generic))
+    wanted = f"{name} must be an array of shape {_named_shape(letters, case)}"
+    scalar = isinstance(value, (int, float)) and shape_of(letters, case) == ()
     if isinstance(value, list):
         raise Wrong(
-            f"{name} must be {wanted}, and it is {describe(value)}: put it together with "
-            f"np.array, or compute with "
-            f"whole arrays\nwith {shown(case)}"
+            f"{wanted}, and it is {describe(value)}: put it together with np.array, or compute "
+            f"with whole arrays\nwith {shown(case)}"
         )
-    if not isinstance(value, np.ndarray) and not number:
-        raise Wrong(f"{name} must be {wanted}, and it is {describe(value)}\nwith {shown(case)}")
+    if not isinstance(value, (np.ndarray, np.generic)) and not scalar:
+        raise Wrong(f"{wanted}, and it is {describe(value)}\nwith {shown(case)}")
     if _numbers(value) is None:
-        raise Wrong(
-            f"{name} must be {wanted} of numbers, and it is "
-            f"{describe(np.asarray(value))}\nwith {shown(case)}"
-        )
+        found = describe(np.asarray(value))
+        raise Wrong(f"{wanted} of numbers, and it is {found}\nwith {shown(case)}")
 
 
 def _named_shape(letters, case):

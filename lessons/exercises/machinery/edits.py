@@ -99,6 +99,8 @@ def places(function):
 
 def alternatives(node, names):
     """(expression, whether it is a small change) for each that may stand where node should."""
+    if isinstance(node, ast.Name) and node.id == "np":
+        return
     yield from _of_operators(node)
     yield from _of_calls(node)
     if isinstance(node, ast.Constant) and type(node.value) in (int, float):

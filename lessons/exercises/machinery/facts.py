@@ -52,9 +52,9 @@ def facts(evidence, checks):
             if matches(evidence, values):
                 return [f"it is the input {name} itself"]
     return (
-        _nearly(evidence)
-        or _times(evidence, yours, due)
+        _times(evidence, yours, due)
         or _plus(evidence)
+        or _nearly(evidence)
         or _function_of(evidence)
         or _rearranged(evidence, checks)
     )
@@ -64,7 +64,7 @@ def _nearly(evidence):
     """Right to some digits, where that is the only thing that is wrong."""
     if not any(evidence.cases[k].note == "" for k in evidence.wrong):
         return []
-    shares = [abs(y - r) / np.maximum(abs(r), 1e-3) for y, r in zip(evidence.yours, evidence.right)]
+    shares = [abs(y - r) / np.maximum(abs(r), 1e-99) for y, r in zip(evidence.yours, evidence.right)]
     off = max(share.max(initial=0) for share in shares)
     if off >= 1e-4:
         return []
@@ -78,7 +78,7 @@ def _times(evidence, yours, due):
     right, cases = evidence.right, evidence.cases
     c = yours @ due / (due @ due) if due.any() else np.nan
     if np.isfinite(c) and matches(evidence, [c * r for r in right]):
-        return [CONSTANTS.get(round(c, 9), f"it is {c:.6g} times the right answer, everywhere")]
+        return [CONSTANTS.get(round(c, 9), f"it is {c:.10g} times the right answer, everywhere")]
     for letters, n in _products(cases):
         if matches(evidence, [r / m for m, r in zip(n, right)]):
             return [f"it is the right answer divided by {letters}: a mean where a sum is due"]
