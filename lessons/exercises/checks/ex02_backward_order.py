@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 
-from machinery.cases import Case, Wrong
+from machinery.cases import Case, Wrong, table
 from machinery.running import call
 from machinery.showing import describe
 
@@ -140,20 +140,6 @@ def depth_first(root, parents, last_first=False):
     return order
 
 
-def forward(root, parents):
-    """A node behind all of its parents, as in the forward pass."""
-    order = []
-
-    def visit(node):
-        if node not in order:
-            for p in parents[node]:
-                visit(p)
-            order.append(node)
-
-    visit(root)
-    return order
-
-
 def every_path(root, parents):
     return [root] + [node for p in parents[root] for node in every_path(p, parents)]
 
@@ -165,87 +151,68 @@ def breadth_every_path(root, parents):
     return order
 
 
-def walk(name, **options):
-    return lambda order, root, parents: name(root, parents, **options) == order
+# A formula, and what is said if it is true of the answer in all graphs.
+ALWAYS = table("""
+order
+    order == breadth_first(root, parents)
+        this is the walk breadth first (nearest to root first), which lists a node at its first
+        user; it must wait for its last
+    order == depth_first(root, parents)
+        this is the walk depth first, which lists a node at its first user; it must wait for its
+        last
+    order == depth_first(root, parents, last_first=True)
+        this is the walk depth first, from the last parent on, which lists a node at its first
+        user; it must wait for its last
+    order == every_path(root, parents)
+        this walks along every path from root, and lists a node at each visit: remember what was
+        listed
+    order == breadth_every_path(root, parents)
+        this walks along every path from root, nearest first, and lists a node at each visit:
+        remember what was listed
+    order == list(parents)
+        these are the keys of parents as they stand: walk from root
+    order == list(parents)[::-1]
+        these are the keys of parents in reverse: walk from root
+    order == sorted(needed(root, parents))
+        these are the right nodes, sorted by name: names say nothing of the order
+    order == [root]
+        root alone is listed
+    order == [root, *parents[root]]
+        these are root and its own parents: go on to theirs
+    order == []
+        the list is empty
+    fault(order[::-1], root, parents) is None
+        the order is right when it is reversed
+    fault([root, *order], root, parents) is None
+        the order is right once root is put in front
+    set(order) == {node for node in needed(root, parents) if parents[node]}
+        the nodes that have parents are listed, and no leaf is: leaves belong there, too
+    len(needed(root, parents) - set(order)) == 1
+        exactly one node is missing
+    fault(order, root, parents) is None or set(order) == needed(root, parents) and twice(order)
+        the right nodes are listed, and at least one of them twice where it is wrong
+""")["order"]
+
+# A formula on a graph, and the words for graphs of which it is not true.
+WITHOUT = table("""
+parents
+    any(twice(p) for p in parents.values())
+        no node uses another one twice, as b + b does
+    twice(sum(parents.values(), []))
+        no node is used twice
+    any(len(p) > 2 for p in parents.values())
+        no node has more than two parents
+    any(len(p) > 1 for p in parents.values())
+        no node has more than one parent
+""")["parents"]
 
 
-FIRST_USER = "which lists a node at its first user; it must wait for its last"
-EVERY_PATH = (
-    "this walks along every path from root, and lists a node at each visit: remember "
-    "what was listed"
-)
+def twice(nodes):
+    return len(set(nodes)) < len(nodes)
 
-# (is it so of an order?, what is said if it is so in all graphs)
-WALKS = (
-    (walk(breadth_first), f"this is the walk breadth first (nearest to root first), {FIRST_USER}"),
-    (walk(depth_first), f"this is the walk depth first, {FIRST_USER}"),
-    (walk(depth_first, last_first=True), f"this is the walk depth first, {FIRST_USER}"),
-    (walk(every_path), EVERY_PATH),
-    (walk(breadth_every_path), EVERY_PATH),
-    (
-        lambda order, root, parents: order == list(parents),
-        "these are the keys of parents as they " "stand: walk from root",
-    ),
-    (
-        lambda order, root, parents: order == list(parents)[::-1],
-        "these are the keys of parents in " "reverse: walk from root",
-    ),
-    (
-        lambda order, root, parents: order == sorted(needed(root, parents)),
-        "these are the right nodes, sorted by name: names say nothing of the order",
-    ),
-    (lambda order, root, parents: order == [root], "root alone is listed"),
-    (
-        lambda order, root, parents: order == [root, *parents[root]],
-        "these are root and its own " "parents: go on to theirs",
-    ),
-    (lambda order, root, parents: order == [], "the list is empty"),
-)
-PROPERTIES = (
-    (
-        lambda order, root, parents: fault(order[::-1], root, parents) is None,
-        "the order is right " "when it is reversed",
-    ),
-    (
-        lambda order, root, parents: fault([root, *order], root, parents) is None,
-        "the order is " "right once root " "is put in front",
-    ),
-    (
-        lambda order, root, parents: set(order)
-        == {n for n in needed(root, parents) if parents[n]},
-        "the nodes that have parents are listed, and no leaf is: leaves belong there, too",
-    ),
-    (
-        lambda order, root, parents: len(set(order)) == len(needed(root, parents)) - 1
-        and set(order) < needed(root, parents),
-        "exactly one node is missing",
-    ),
-    (
-        lambda order, root, parents: set(order) == needed(root, parents)
-        and len(order) > len(set(order))
-        or fault(order, root, parents) is None,
-        "the right nodes are listed, and at least one of them " "twice where it is wrong",
-    ),
-)
-# (is the graph of this kind?, the words for a graph that is not)
-WITHOUT = (
-    (
-        lambda parents: any(len(set(p)) < len(p) for p in parents.values()),
-        "no node uses another " "one twice, as b + b does",
-    ),
-    (
-        lambda parents: len(sum(parents.values(), [])) > len(set(sum(parents.values(), []))),
-        "no " "node " "is " "used " "twice",
-    ),
-    (
-        lambda parents: any(len(p) > 2 for p in parents.values()),
-        "no node has more than two parents",
-    ),
-    (
-        lambda parents: any(len(p) > 1 for p in parents.values()),
-        "no node has more than one parent",
-    ),
-)
+
+def is_so(formula, order, root, parents):
+    return eval(formula, globals() | {"order": order, "root": root, "parents": parents})
 
 
 # The check.
@@ -295,14 +262,15 @@ def _explained(graphs, orders, wrong):
     root, parents = graphs[first]
     lines = [
         f"the smallest graph where it is wrong: {_text(root, parents)}",
-        f"  your order: " f"{' '.join(orders[first])}",
+        f"  your order: {' '.join(orders[first])}",
         f"=> {fault(orders[first], root, parents)[1]}.",
     ]
-    for so, sentence in WALKS + PROPERTIES:
-        if all(so(order, root, parents) for (root, parents), order in zip(graphs, orders)):
+    everything = [(order, *graph) for order, graph in zip(orders, graphs)]
+    for formula, sentence in ALWAYS:
+        if all(is_so(formula, *one) for one in everything):
             return "\n".join([*lines, f"=> In all {len(graphs)} graphs {sentence}."])
-    for has, words in WITHOUT:
-        if not any(has(graphs[k][1]) is False for k in wrong):
+    for formula, words in WITHOUT:
+        if all(is_so(formula, *everything[k]) for k in wrong):
             return "\n".join([*lines, f"=> It is right in every one of them in which {words}."])
     return "\n".join(lines)
 

@@ -48,7 +48,7 @@ def cases(rng):
             "logits": np.array([[1000.0, -1000], [30, -30], [-1000, 1]]),
             "x": np.array([[0.25, 0.5], [0.75, 0.1], [0.5, 0.5]]),
         },
-        "logits from -1000 to " "1000, grey pixels",
+        "logits from -1000 to 1000, grey pixels",
         B=3,
         D=2,
     )
@@ -102,7 +102,7 @@ CLIPPED = [
 ADDED = [
     (
         f"nll_of(p + {low:g}, q + {low:g})",
-        f"{low:g} is added inside of the logarithms, and " f"changes them: work in logits",
+        f"{low:g} is added inside of the logarithms, and changes them: work in logits",
     )
     for low in (1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-12, 1e-15)
 ]

@@ -383,7 +383,7 @@ def _loss_and_values(f, p, x, eps):
     result = f.forward(p, x, eps)
     if not isinstance(result, (tuple, list)) or len(result) != 2:
         raise Wrong(
-            f"it must return two things, loss and values, and it returned " f"{describe(result)}"
+            f"it must return two things, loss and values, and it returned {describe(result)}"
         )
     return result
 

@@ -95,7 +95,9 @@ class Evidence:
 def matches(evidence, values):
     """Are these, an array for each case, the learner's output (and is that wrong somewhere)?"""
     pairs = zip(evidence.yours, values)
-    return bool(evidence.wrong) and all(same_output(y, np.asarray(v, np.float64)) for y, v in pairs)
+    return bool(evidence.wrong) and all(
+        same_output(y, np.asarray(v, np.float64)) for y, v in pairs
+    )
 
 
 def same_output(yours, value):

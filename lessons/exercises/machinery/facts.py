@@ -64,7 +64,9 @@ def _nearly(evidence):
     """Right to some digits, where that is the only thing that is wrong."""
     if not any(evidence.cases[k].note == "" for k in evidence.wrong):
         return []
-    shares = [abs(y - r) / np.maximum(abs(r), 1e-99) for y, r in zip(evidence.yours, evidence.right)]
+    shares = [
+        abs(y - r) / np.maximum(abs(r), 1e-99) for y, r in zip(evidence.yours, evidence.right)
+    ]
     off = max(share.max(initial=0) for share in shares)
     if off >= 1e-4:
         return []

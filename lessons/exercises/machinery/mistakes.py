@@ -37,11 +37,16 @@ def sentences(evidence, checks, answer, outputs):
     if said:
         return said
     said = not_finite(evidence) + broken_laws(evidence, checks)
-    if all(np.isin(r, (0, 1)).all() for r in evidence.right):  # yes or no: too little to go by
+    if yes_or_no(evidence):
         return said + otherwise(evidence)
     return said + (
         where(evidence) or follows(evidence, answer) or mostly(evidence) or otherwise(evidence)
     )
+
+
+def yes_or_no(evidence):
+    """An output that says only yes or no follows too many conditions by chance."""
+    return all(np.isin(r, (0, 1)).all() for r in evidence.right)
 
 
 def explain(evidence, checks, outputs):
@@ -55,7 +60,8 @@ def explain(evidence, checks, outputs):
             or one_edit(evidence, checks)
             or rows(evidence, checks, tuple(CONSTANTS))
             or as_a_sum(evidence, checks, evaluate)
-            or two_edits(evidence, checks)
+            or (not yes_or_no(evidence) and two_edits(evidence, checks))
+            or []
         )
 
 
@@ -95,9 +101,8 @@ def _row_fits(evidence, checks, formula, c):
     values = []
     for k, case in enumerate(evidence.cases):
         try:
-            value = c * np.asarray(
-                evaluate(formula, checks, case, evidence.all_right[k]), np.float64
-            )
+            value = evaluate(formula, checks, case, evidence.all_right[k])
+            value = c * np.asarray(value, np.float64)
         except (ValueError, IndexError, ZeroDivisionError):
             return False
         if not same_output(evidence.yours[k], value):
@@ -111,10 +116,8 @@ def row_of_another_shape(name, cases, yours, all_right, checks):
     nothing."""
     for formula, sentence in checks.MISTAKES.get(name, ()):
         try:
-            values = [
-                np.asarray(evaluate(formula, checks, c, r), np.float64)
-                for c, r in zip(cases, all_right)
-            ]
+            values = [evaluate(formula, checks, c, r) for c, r in zip(cases, all_right)]
+            values = [np.asarray(value, np.float64) for value in values]
         except (ValueError, IndexError, ZeroDivisionError):
             continue
         if all(v.shape == y.shape and same_output(y, v) for y, v in zip(yours, values)):
@@ -138,13 +141,10 @@ def broken_laws(evidence, checks):
     for formula, sentence in getattr(checks, "LAWS", {}).get(evidence.name, ()):
         kept = []
         for k in evidence.wrong:
-            known = namespace(checks, evidence.cases[k], evidence.all_right[k]) | {
-                "yours": evidence.yours[k]
-            }
+            known = namespace(checks, evidence.cases[k], evidence.all_right[k])
+            known["yours"] = evidence.yours[k]
             with np.errstate(all="ignore"):
                 kept.append(bool(eval(formula, known)))
         if not any(kept):
             said.append(sentence)
     return said
-
-

@@ -4,6 +4,8 @@ import numpy as np
 
 MOST_NOTES = 3
 ROWS = (
+    ("0", lambda v: v == 0),
+    ("1", lambda v: v == 1),
     ("0 or 1", lambda v: (v == 0) | (v == 1)),
     ("positive", lambda v: v > 0),
     ("negative", lambda v: v < 0),
@@ -60,13 +62,7 @@ def not_finite(evidence):
             f"of a number that has none"
         ]
     notes = sorted({evidence.cases[k].note for k in bad} - {""})
-    return [
-        (
-            f"it is NaN or infinite in {_some(notes)}"
-            if notes
-            else "it is NaN or infinite in " "another case"
-        )
-    ]
+    return [f"it is NaN or infinite in {_some(notes) if notes else 'another case'}"]
 
 
 def _some(notes):
@@ -98,10 +94,7 @@ def _sizes(evidence, wrong, ordinary):
         least = min(sizes.values())
         small = {k for k in ordinary if sizes[k] == least}
         if least <= 1 and len(small) > 1 and wrong == set(ordinary) - small:
-            return [
-                f"it is right where {letter} is {least}, and wrong in every case where it is "
-                f"more"
-            ]
+            return [f"it is right where {letter} is {least}, and wrong wherever it is more"]
     return []
 
 
@@ -118,11 +111,9 @@ def mostly(evidence):
     off = np.concatenate([o.ravel() for o in evidence.off])
     for name, values in rows_of(evidence):
         for text, test in ROWS:
+            masks = [test(v).all(axis=-1) for v in values]
             mask = np.concatenate(
-                [
-                    np.broadcast_to(test(v).all(axis=-1), o.shape).ravel()
-                    for v, o in zip(values, evidence.off)
-                ]
+                [np.broadcast_to(m, o.shape).ravel() for m, o in zip(masks, evidence.off)]
             )
             if mask.sum() >= 6 and not off[mask].any():
                 return [f"it is right wherever every {name} of its row is {text}"]

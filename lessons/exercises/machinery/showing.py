@@ -58,6 +58,6 @@ def compared(name, yours, right, off):
     lines = [f"  your {name}{at}: {mine}", f"  right{' ' * len(name + at)}: {due}"]
     if mine == due:
         lines.append(
-            f"  they print alike; the largest difference is " f"{np.abs(yours - right).max():.2g}"
+            f"  they print alike; the largest difference is {np.abs(yours - right).max():.2g}"
         )
     return lines

@@ -12,7 +12,9 @@ def as_a_sum(evidence, checks, evaluate):
     in which cases it is a sum.
     """
     terms = getattr(checks, "TERMS", {}).get(evidence.name)
-    some = evidence.only(lambda k: getattr(checks, "sums_of", lambda case: True)(evidence.cases[k]))
+    some = evidence.only(
+        lambda k: getattr(checks, "sums_of", lambda case: True)(evidence.cases[k])
+    )
     ordinary = some.only(lambda k: some.cases[k].note == "")
     if not terms or not ordinary.wrong or not all(np.isfinite(y).all() for y in ordinary.yours):
         return []
