@@ -5,7 +5,8 @@ difference in each entry of x. Move one entry at a time, by h to either side, an
 where they are. f takes an array of x's shape and returns one number; your gradient has the shape
 of x, and x itself is the same afterwards.
 
-Derived in [eq. (1.4)](../derivations/01_finite_differences.md#eq-1-4).
+Derived in
+[eq. (1.4)](../derivations/01_finite_differences.md#eq-1-4).
 Run this file to check your answer; run it with --hint if you are stuck.
 """
 

@@ -4,10 +4,12 @@ Write a dense layer and its backward pass by hand: y = x W + b for a batch of ro
 L; g is the gradient of L in y. Return y and the gradients of L in x, in W and in b, each of the
 shape of what it is the gradient in.
 
-Derived in [eq. (3.1)](../derivations/03_dense_layers.md#eq-3-1), [eq.
-(3.2)](../derivations/03_dense_layers.md#eq-3-2), [eq.
-(3.3)](../derivations/03_dense_layers.md#eq-3-3). Run this file to check your answer; run it with
---hint if you are stuck. """
+Derived in
+[eq. (3.1)](../derivations/03_dense_layers.md#eq-3-1),
+[eq. (3.2)](../derivations/03_dense_layers.md#eq-3-2),
+[eq. (3.3)](../derivations/03_dense_layers.md#eq-3-3).
+Run this file to check your answer; run it with --hint if you are stuck.
+"""
 
 import numpy as np
 

@@ -5,9 +5,11 @@ pixels, given the decoder's logits; the probability that a pixel is white is sig
 return the gradient of sum(g * nll) in the logits, with one number g per picture. Logits of 1000
 and of -1000 must give the right finite numbers: work without probabilities.
 
-Derived in [eq. (4.5)](../derivations/04_autoencoder.md#eq-4-5), [eq.
-(4.6)](../derivations/04_autoencoder.md#eq-4-6). Run this file to check your answer; run it with
---hint if you are stuck. """
+Derived in
+[eq. (4.5)](../derivations/04_autoencoder.md#eq-4-5),
+[eq. (4.6)](../derivations/04_autoencoder.md#eq-4-6).
+Run this file to check your answer; run it with --hint if you are stuck.
+"""
 
 import numpy as np
 

@@ -5,10 +5,12 @@ gradient and of its square, as they were left by the last step; t is the number 
 the first one has t = 1. Return the new p, m and v as new arrays, m and v without the correction of
 their bias, since the next step goes on from them.
 
-Derived in [eq. (3.11)](../derivations/03_dense_layers.md#eq-3-11), [eq.
-(3.12)](../derivations/03_dense_layers.md#eq-3-12), [eq.
-(3.13)](../derivations/03_dense_layers.md#eq-3-13). Run this file to check your answer; run it with
---hint if you are stuck. """
+Derived in
+[eq. (3.11)](../derivations/03_dense_layers.md#eq-3-11),
+[eq. (3.12)](../derivations/03_dense_layers.md#eq-3-12),
+[eq. (3.13)](../derivations/03_dense_layers.md#eq-3-13).
+Run this file to check your answer; run it with --hint if you are stuck.
+"""
 
 import numpy as np
 

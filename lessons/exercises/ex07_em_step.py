@@ -5,9 +5,12 @@ responsibilities, the probability of each component given each point, with the o
 the new weights, means and variances, in which each point counts with its responsibility. A point
 so far out that all its densities underflow must not give NaN.
 
-Derived in [eq. (6.3)](../derivations/06_mixtures.md#eq-6-3), [eq.
-(6.5)](../derivations/06_mixtures.md#eq-6-5), [eq. (6.10)](../derivations/06_mixtures.md#eq-6-10).
-Run this file to check your answer; run it with --hint if you are stuck. """
+Derived in
+[eq. (6.3)](../derivations/06_mixtures.md#eq-6-3),
+[eq. (6.5)](../derivations/06_mixtures.md#eq-6-5),
+[eq. (6.10)](../derivations/06_mixtures.md#eq-6-10).
+Run this file to check your answer; run it with --hint if you are stuck.
+"""
 
 import numpy as np
 

@@ -5,10 +5,12 @@ gradients by hand. logvar is the log of the variance, not of the standard deviat
 the gradients of sum(g * z) in mu and in logvar; no random number is drawn here, since forward and
 backward must see the same noise.
 
-Derived in [eq. (9.2)](../derivations/09_reparameterization.md#eq-9-2), [eq.
-(9.3)](../derivations/09_reparameterization.md#eq-9-3), [eq.
-(9.4)](../derivations/09_reparameterization.md#eq-9-4). Run this file to check your answer; run it
-with --hint if you are stuck. """
+Derived in
+[eq. (9.2)](../derivations/09_reparameterization.md#eq-9-2),
+[eq. (9.3)](../derivations/09_reparameterization.md#eq-9-3),
+[eq. (9.4)](../derivations/09_reparameterization.md#eq-9-4).
+Run this file to check your answer; run it with --hint if you are stuck.
+"""
 
 import numpy as np
 

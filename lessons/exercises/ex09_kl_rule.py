@@ -4,10 +4,12 @@ Write the KL divergence of N(mu, exp(logvar)) from the standard normal in nats, 
 example, summed over the latents. Return it with the gradients of sum(g * kl) in mu and in logvar,
 by hand. g holds one number per example.
 
-Derived in [eq. (8.4)](../derivations/08_gaussian_kl.md#eq-8-4), [eq.
-(8.6)](../derivations/08_gaussian_kl.md#eq-8-6), [eq.
-(8.7)](../derivations/08_gaussian_kl.md#eq-8-7). Run this file to check your answer; run it with
---hint if you are stuck. """
+Derived in
+[eq. (8.4)](../derivations/08_gaussian_kl.md#eq-8-4),
+[eq. (8.6)](../derivations/08_gaussian_kl.md#eq-8-6),
+[eq. (8.7)](../derivations/08_gaussian_kl.md#eq-8-7).
+Run this file to check your answer; run it with --hint if you are stuck.
+"""
 
 import numpy as np
 

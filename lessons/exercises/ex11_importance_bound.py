@@ -5,10 +5,12 @@ the log of the average weight w = p(x, z)/q(z | x), in nats. The prior is standa
 exp(logvar / 2) eps, and nll is -log p(x | z). The weights are far too small for floating point, so
 they may never be computed themselves, only their logarithms.
 
-Derived in [eq. (15.4)](../derivations/15_likelihood.md#eq-15-4), [eq.
-(15.2)](../derivations/15_likelihood.md#eq-15-2), [eq.
-(6.10)](../derivations/06_mixtures.md#eq-6-10). Run this file to check your answer; run it with
---hint if you are stuck. """
+Derived in
+[eq. (15.4)](../derivations/15_likelihood.md#eq-15-4),
+[eq. (15.2)](../derivations/15_likelihood.md#eq-15-2),
+[eq. (6.10)](../derivations/06_mixtures.md#eq-6-10).
+Run this file to check your answer; run it with --hint if you are stuck.
+"""
 
 import numpy as np
 

@@ -5,7 +5,8 @@ examples x is above the threshold. Write which latents of a model are active, gi
 means of N examples. The variance divides by N, and a latent whose variance equals the threshold is
 not active.
 
-Derived in [eq. (15.7)](../derivations/15_likelihood.md#eq-15-7).
+Derived in
+[eq. (15.7)](../derivations/15_likelihood.md#eq-15-7).
 Run this file to check your answer; run it with --hint if you are stuck.
 """
 

@@ -5,9 +5,12 @@ last digit, it trains, and it is no bound on log p(x). Write it again with the m
 logvar stays the log of the variance. One line is wrong, and no gradient check can find it, for the
 gradient of a wrong loss may well be right.
 
-Derived in [eq. (9.2)](../derivations/09_reparameterization.md#eq-9-2), [eq.
-(8.4)](../derivations/08_gaussian_kl.md#eq-8-4), [eq. (10.2)](../derivations/10_vae.md#eq-10-2).
-Run this file to check your answer; run it with --hint if you are stuck. """
+Derived in
+[eq. (9.2)](../derivations/09_reparameterization.md#eq-9-2),
+[eq. (8.4)](../derivations/08_gaussian_kl.md#eq-8-4),
+[eq. (10.2)](../derivations/10_vae.md#eq-10-2).
+Run this file to check your answer; run it with --hint if you are stuck.
+"""
 
 import numpy as np
 

@@ -17,12 +17,14 @@ The parameters are a dict p. With B examples, D pixels, H hidden units and Z lat
 Write one function after the other: the check takes them in this order, and says what is right so
 far.
 
-Derived in [eq. (10.2)](../derivations/10_vae.md#eq-10-2), [eq.
-(10.3)](../derivations/10_vae.md#eq-10-3), [eq.
-(9.3)](../derivations/09_reparameterization.md#eq-9-3), [eq.
-(9.4)](../derivations/09_reparameterization.md#eq-9-4), [eq.
-(2.9)](../derivations/02_backprop.md#eq-2-9). Run this file to check your answer; run it with
---hint if you are stuck. """
+Derived in
+[eq. (10.2)](../derivations/10_vae.md#eq-10-2),
+[eq. (10.3)](../derivations/10_vae.md#eq-10-3),
+[eq. (9.3)](../derivations/09_reparameterization.md#eq-9-3),
+[eq. (9.4)](../derivations/09_reparameterization.md#eq-9-4),
+[eq. (2.9)](../derivations/02_backprop.md#eq-2-9).
+Run this file to check your answer; run it with --hint if you are stuck.
+"""
 
 import numpy as np
 
@@ -30,14 +32,12 @@ from check import run
 
 
 def start(rng, D, H, Z):
-    """The dict p at the start: biases 0, and normal weights with a standard deviation of 1 /
-    sqrt(number of rows)."""
+    """The dict p: biases 0, weights normal with standard deviation 1 / sqrt(number of rows)."""
     raise NotImplementedError("eight arrays in a dict, drawn with rng.normal")
 
 
 def forward(p, x, eps):
-    """(loss, values): the mean of nll + kl over x (B, D) in nats, given the noise eps (B, Z);
-    values: what you like."""
+    """(loss, values): the mean of nll + kl in nats, x (B, D), eps (B, Z); values as you like."""
     raise NotImplementedError("seven lines: h, mu and logvar, z, k, logits, nll, kl")
 
 

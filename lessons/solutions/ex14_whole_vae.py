@@ -5,7 +5,8 @@
 
 Read forward from top to bottom, then backward: it goes through the same lines from the bottom to
 the top, and g_a is the gradient of the loss in a. B examples, D pixels, H hidden units, Z latents.
-Run this file: it learns to draw digits. """
+Run this file: it learns to draw digits.
+    """
 
 from pathlib import Path
 
@@ -13,8 +14,7 @@ import numpy as np
 
 
 def start(rng, D, H, Z):
-    """The parameters of four dense layers: D -> H -> 2 Z, the encoder, and Z -> H -> D, the
-    decoder."""
+    """The parameters of four dense layers: D -> H -> 2 Z encodes, and Z -> H -> D decodes."""
     p = {}
     for i, (rows, columns) in enumerate([(D, H), (H, 2 * Z), (Z, H), (H, D)], start=1):
         p[f"W{i}"] = rng.normal(size=(rows, columns)) / np.sqrt(rows)
@@ -23,8 +23,7 @@ def start(rng, D, H, Z):
 
 
 def forward(p, x, eps):
-    """The loss in nats, the mean over a batch x (B, D) with noise eps (B, Z); and the values that
-    backward needs."""
+    """The loss in nats, a mean over x (B, D) with noise eps (B, Z); and what backward needs."""
     h = np.tanh(x @ p["W1"] + p["b1"])                              # (B, H)
     mu, logvar = np.split(h @ p["W2"] + p["b2"], 2, axis=1)         # (B, Z) each: q(z | x)
     std = np.exp(logvar / 2)
@@ -40,6 +39,8 @@ def backward(p, x, eps, values):
     """The gradient of the loss in every parameter, a dict like p."""
     h, mu, std, z, k, logits = values
     g = {}
+
+    # The decoder.
     sigmoid = (np.tanh(logits / 2) + 1) / 2
     g_logits = (sigmoid - x) / len(x)                               # (B, D)  eq. (4.6)
     g["W4"] = k.T @ g_logits                                        # eq. (3.2)
@@ -49,9 +50,13 @@ def backward(p, x, eps, values):
     g["W3"] = z.T @ g_in
     g["b3"] = g_in.sum(axis=0)
     g_z = g_in @ p["W3"].T                                          # (B, Z)
+
+    # The draw of z, and the KL: two paths lead to mu, and two to logvar.
     g_mu = g_z + mu / len(x)                                        # eq. (9.3) + eq. (8.6)
     g_logvar = g_z * std * eps / 2 + (std**2 - 1) / 2 / len(x)      # eq. (9.4) + eq. (8.7)
     g_both = np.concatenate([g_mu, g_logvar], axis=1)               # (B, 2 Z)
+
+    # The encoder.
     g["W2"] = h.T @ g_both
     g["b2"] = g_both.sum(axis=0)
     g_h = g_both @ p["W2"].T                                        # (B, H)

@@ -285,7 +285,7 @@ def test_every_sentence_on_an_order_is_provoked(formula, sentence, tmp_path):
         ("parents[stack.pop()]", "set(parents[stack.pop()])", "no node uses another one twice"),
         ("uses[p] += 1", "uses[p] = 1", "no node is used twice"),
         ("for p in parents[", "for p in parents[", "no node has more than two parents"),
-        ("for p in parents[node]", "for p in parents[node][:1]", "no node has more than one parent"),
+        ("in parents[node]", "in parents[node][:1]", "no node has more than one parent"),
     ],
 )
 def test_every_kind_of_graph_is_told(old, new, words, tmp_path):

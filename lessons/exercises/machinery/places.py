@@ -111,10 +111,7 @@ def mostly(evidence):
     off = np.concatenate([o.ravel() for o in evidence.off])
     for name, values in rows_of(evidence):
         for text, test in ROWS:
-            masks = [test(v).all(axis=-1) for v in values]
-            mask = np.concatenate(
-                [np.broadcast_to(m, o.shape).ravel() for m, o in zip(masks, evidence.off)]
-            )
+            mask = _flat(evidence, [test(v).all(axis=-1) for v in values])
             if mask.sum() >= 6 and not off[mask].any():
                 return [f"it is right wherever every {name} of its row is {text}"]
     return []
@@ -125,44 +122,49 @@ def _values(evidence):
     off = np.concatenate([o.ravel() for o in evidence.off])
     if off.sum() < 3 or (~off).sum() < 3:
         return []
-
-    def flat(values):
-        return np.concatenate(
-            [np.broadcast_to(v, o.shape).ravel() for v, o in zip(values, evidence.off)]
-        )
-
     for name, values in [*aligned(evidence), (f"the right {evidence.name}", evidence.right)]:
-        a = flat(values)
+        a = _flat(evidence, values)
         if values is evidence.right and not np.abs(a[~off]).max() > 1e-3:
             continue  # a factor on the right answer is right where that is 0, which says nothing
-        for text, mask in (
-            ("0", a == 0),
-            ("1", a == 1),
-            ("not 0", a != 0),
-            ("not 1", a != 1),
-            ("negative", a < 0),
-            ("positive", a > 0),
-            ("not negative", a >= 0),
-            ("not positive", a <= 0),
-            ("neither 0 nor 1", (a != 0) & (a != 1)),
-        ):
+        for text, mask in _kinds(a):
             if np.array_equal(mask, off):
                 return [f"it is wrong exactly where {name} is {text}"]
         said = _interval(name, a, off)
         if said:
             return [said]
+    return _row_values(evidence, off)
+
+
+def _flat(evidence, values):
+    """The values, one for each entry of the output, all cases in one row."""
+    pairs = zip(values, evidence.off)
+    return np.concatenate([np.broadcast_to(v, o.shape).ravel() for v, o in pairs])
+
+
+def _kinds(a):
+    return (
+        ("0", a == 0),
+        ("1", a == 1),
+        ("not 0", a != 0),
+        ("not 1", a != 1),
+        ("negative", a < 0),
+        ("positive", a > 0),
+        ("not negative", a >= 0),
+        ("not positive", a <= 0),
+        ("neither 0 nor 1", (a != 0) & (a != 1)),
+    )
+
+
+def _row_values(evidence, off):
+    """The same for inputs with one axis more than the output: what is so of a whole row."""
     for name, values in rows_of(evidence):
         for text, test in ROWS:
-            if np.array_equal(flat([test(v).all(axis=-1) for v in values]), ~off):
+            if np.array_equal(_flat(evidence, [test(v).all(axis=-1) for v in values]), ~off):
                 return [f"it is right exactly where every {name} of its row is {text}"]
-        for word, reduce in (
-            ("largest", np.max),
-            ("smallest", np.min),
-            ("largest size of", _largest_size),
-        ):
-            said = _interval(
-                f"the {word} {name} of its row", flat([reduce(v, axis=-1) for v in values]), off
-            )
+        reductions = (("largest", np.max), ("smallest", np.min), ("largest size of", _largest_size))
+        for word, reduce in reductions:
+            a = _flat(evidence, [reduce(v, axis=-1) for v in values])
+            said = _interval(f"the {word} {name} of its row", a, off)
             if said:
                 return [said]
     return []
