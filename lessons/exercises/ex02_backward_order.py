@@ -15,7 +15,7 @@ from check import run
 
 
 def backward_order(root, parents):
-    """A list of nodes. parents: dict, node -> list of the nodes it was computed from ([] for a leaf).
+    """A list of nodes. parents: dict, node -> list of nodes it was computed from ([] for a leaf).
 
     For c = b + b and b = a * d, root is "c", and
     parents = {"a": [], "d": [], "b": ["a", "d"], "c": ["b", "b"]}.
