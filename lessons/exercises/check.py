@@ -44,10 +44,9 @@ def checks_of(file):
 def judge(checks, answer):
     """(exit code, text) for an answer."""
     try:
-        text = (
-            checks.check(answer) if hasattr(checks, "check") else examining.examine(answer, checks)
-        )
-        return DONE, text
+        if hasattr(checks, "check"):
+            return DONE, checks.check(answer)
+        return DONE, examining.examine(answer, checks)
     except NotBegun as hint:
         return NOT_BEGUN, str(hint)
     except Wrong as message:
@@ -76,8 +75,8 @@ def run(file, answer):
     if n:
         show_hint(checks.HINTS, n, command)
         sys.exit(DONE)
-    running.limit(file, WRONG)
-    code, text = judge(checks, answer)
+    with running.limit(file, WRONG):
+        code, text = judge(checks, answer)
     print(f"{name}: {WORDS[code]}")
     for line in text.splitlines():
         print(wrapped(line, indent="  "))

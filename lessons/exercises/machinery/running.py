@@ -2,6 +2,7 @@
 case."""
 
 import ast
+import contextlib
 import copy
 import faulthandler
 import inspect
@@ -120,35 +121,41 @@ def _shapes(case, error):
 # The time limit.
 
 
+@contextlib.contextmanager
 def limit(file, exit_code, seconds=SECONDS):
     """End this process after so many seconds, whatever the answer does: it may catch every
     exception that is thrown.
 
     A thread says where the learner's file stands, and ends the process. It waits for its turn,
     though, and a single call such as sum(range(10**12)) gives it none; then Python's own watchdog,
-    which needs no turn, ends it a second later."""
-    if sys.gettrace() is not None:
-        return  # in a debugger time does not count
+    which needs no turn, ends it a second later.
+    """
+    if sys.gettrace() is not None:  # in a debugger time does not count
+        yield
+        return
     main = threading.main_thread().ident
 
     def stop():
-        frame = sys._current_frames().get(main)
-        where = ""
-        while frame is not None and frame.f_code.co_filename != str(file):
-            frame = frame.f_back
-        if frame is not None:
-            where = (
-                f", in line {frame.f_lineno}: "
-                f"{linecache.getline(str(file), frame.f_lineno).strip()}"
-            )
-        print(
-            f"{Path(file).stem}: not right yet\n  it still ran after {seconds:g} s{where}\n"
-            f"  => Is there a loop that does not end, or far more steps than needed?",
-            flush=True,
-        )
+        place = _line_of(file, sys._current_frames().get(main))
+        print(f"{Path(file).stem}: not right yet\n  it still ran after {seconds:g} s{place}")
+        print("  => Is there a loop that does not end, or far more steps than needed?", flush=True)
         os._exit(exit_code)
 
     timer = threading.Timer(seconds, stop)
     timer.daemon = True
     timer.start()
     faulthandler.dump_traceback_later(seconds + 1, exit=True)
+    try:
+        yield
+    finally:
+        timer.cancel()
+        faulthandler.cancel_dump_traceback_later()
+
+
+def _line_of(file, frame):
+    """', in line 7: while True:', the innermost line of the file in this frame's stack."""
+    while frame is not None and frame.f_code.co_filename != str(file):
+        frame = frame.f_back
+    if frame is None:
+        return ""
+    return f", in line {frame.f_lineno}: {linecache.getline(str(file), frame.f_lineno).strip()}"
