@@ -231,7 +231,7 @@ def random_worlds():
 
 def test_eq_10_16_a_code_is_worth_at_most_d_times_its_kl():
     for D, (nll_gain, _, information, kl) in random_worlds():
-        holds("10.16", nll_0=nll_gain, nll=ROUNDING, D=D, I=information, KL=kl)
+        holds("10.16", a_0=nll_gain, a=ROUNDING, D=D, I=information, KL=kl)
 
 
 def test_eq_10_17_for_squared_error():
