@@ -294,7 +294,7 @@ pca = evaluate.ppca(x, Z)
 
 
 def exact_model(kind, seed):
-    """Test loss of the linear VAE that is pPCA, less its exact -log p(x), eq. (15.13): the mean in nats, 0 on average."""
+    """Test loss of the linear VAE that is pPCA, less its exact -log p(x), eq. (15.8): 0 nats on average, eq. (15.14)."""
     model = kind(D, (), Z, "gaussian", "shared", dtype=np.float64)
     model.load_state_dict(pca.linear_vae().state_dict())
     excess = model.test_loss(x, np.random.default_rng(seed)) + pca.log_prob(x)

@@ -1,10 +1,11 @@
 """How long does one training step (forward, backward, Adam) take?
 
-    python tests/benchmarks/step.py             about five minutes
+    python tests/benchmarks/step.py             about seven minutes
     python tests/benchmarks/step.py --pause 0   without the pauses between contestants
 
-First minivae beside its peers and beside the matrix products alone; then how time and memory of a
-minivae step grow with batch, width and depth, as a table and a figure.
+First minivae beside its peers and beside the matrix products alone; then what a user waits for, an
+epoch of MNIST and a cold start (epoch.py beside this file); then how time and memory of a minivae
+step grow with batch, width and depth, as a table and a figure.
 
 Peers run where they are installed (pip install torch jax autograd, in an environment of their own)
 and are reported as skipped elsewhere. All train the same VAE (relu, Bernoulli, float32) on the same
@@ -354,6 +355,10 @@ def arguments():
 
 
 if __name__ == "__main__":
+    from epoch import compare_cold_starts, compare_epochs
+
     args = arguments()
     compare(args.blocks, args.seconds, args.pause, args.late)
+    compare_epochs(args.pause)
+    compare_cold_starts()
     growth(args.figure)

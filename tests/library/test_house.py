@@ -11,16 +11,9 @@ FOLDERS = ["minivae", "tests"]
 LEFT_OUT = [
     "minivae/checks/diagnosis.py",
     "minivae/checks/gradients.py",
-    "minivae/data.py",
-    "minivae/files/",
-    "minivae/screen/",
-    "minivae/train.py",
     "tests/derivations/",
     "tests/lessons/",
-    "tests/library/test_data.py",
     "tests/library/test_gradcheck.py",
-    "tests/library/test_package.py",
-    "tests/library/test_train.py",
 ]
 
 COLUMNS = 100

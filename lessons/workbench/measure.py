@@ -1,0 +1,104 @@
+"""What the lessons measure with: seeds, training, tables, and judges of codes and pictures."""
+
+import os
+import sys
+
+import numpy as np
+
+import minivae as mv
+
+# Chance.
+
+def seed(k):
+    """The k-th seed of a lesson; `python -m lessons --check --seeds 100-104` shifts them all."""
+    return k + 1000 * int(os.environ.get("MINIVAE_SEED_SHIFT", "0"))
+
+
+def rng(k, *stream):
+    """A numpy.random.Generator from seed(k). rng(k, 1), rng(k, 2) are others, independent."""
+    return np.random.default_rng([seed(k), *stream] if stream else seed(k))
+
+
+def held_out(x, y, n, k=0):
+    """Shuffle and set n examples aside: x_train, y_train, x_test, y_test."""
+    order = rng(k, 99).permutation(len(x))
+    train, test = order[:-n], order[-n:]
+    return x[train], y[train], x[test], y[test]
+
+
+# Training.
+
+def finished(history):
+    """The history of a finished fit; after Ctrl-C the lesson ends here, unjudged."""
+    if history.interrupted:
+        sys.exit("Stopped by Ctrl-C: nothing was judged.")
+    return history
+
+
+def trained(kind, x, k, epochs, beta=1.0, batch_size=100, lr=3e-3, y=None, **options):
+    """A model kind(D, **options) fitted to x (n, D); weights, batches and noise from seed k."""
+    model = kind(x.shape[1], rng=rng(k), **options)
+    finished(
+        mv.fit(model, x, y=y, epochs=epochs, batch_size=batch_size, lr=lr, beta=beta, rng=rng(k, 1))
+    )
+    return model
+
+
+# Tables.
+
+def spread(values, form=".2f"):
+    """'0.71 (0.68 to 0.74)': the mean, and the smallest and largest."""
+    return f"{np.mean(values):{form}} ({np.min(values):{form}} to {np.max(values):{form}})"
+
+
+def table(head, rows):
+    """Print rows of cells below their headings: the first column flush left, the others right."""
+    rows = [[str(cell) for cell in row] for row in [head, *rows]]
+    widths = [max(len(cell) for cell in column) for column in zip(*rows)]
+    for row in rows:
+        first = row[0].ljust(widths[0])
+        rest = (cell.rjust(width) for cell, width in zip(row[1:], widths[1:]))
+        print("  " + "   ".join([first, *rest]).rstrip())
+
+
+# Judges.
+
+def distances(a, b):
+    """Euclidean distance of each row of a from each row of b, (len(a), len(b))."""
+    squares = (a * a).sum(axis=1)[:, None] - 2 * a @ b.T + (b * b).sum(axis=1)
+    return np.sqrt(np.maximum(squares, 0))
+
+
+def class_accuracy(model, x_train, y_train, x_test, y_test, k=10):
+    """Share of held-out pictures whose class is the commonest of their k nearest codes."""
+    away = distances(model.codes(x_test), model.codes(x_train))
+    near = away.argsort(axis=1)[:, :k]  # (n, k)
+    votes = [np.bincount(row).argmax() for row in y_train[near]]
+    return float(np.mean(votes == y_test))
+
+
+def share_real(pictures, real, threshold=1.25):
+    """Share of the pictures whose distance from some real one is below the threshold."""
+    return float(np.mean(distances(pictures, real).min(axis=1) < threshold))
+
+
+def distance_from_prior(model, x):
+    """KL in nats from the Gaussian with the codes' mean and covariance to N(0, I), eq. (8.18).
+
+    The codes of a VAE are taken with their noise: each x has the variance of its q(z | x).
+    """
+    mu = model.codes(x).astype(float)
+    covariance = np.atleast_2d(np.cov(mu.T))
+    if isinstance(model, mv.VAE):
+        with mv.no_grad():
+            _, logvar = model.encode(x)
+        covariance = covariance + np.diag(np.exp(logvar.data.astype(float)).mean(axis=0))
+    mean = mu.mean(axis=0)
+    log_det = np.linalg.slogdet(covariance)[1]
+    return float(0.5 * (np.trace(covariance) + mean @ mean - len(mean) - log_det))
+
+
+def entropy_floor(x):
+    """The smallest nll that any decoder can reach on grey pictures, nats per picture, eq. (4.8)."""
+    grey = x[(x > 0) & (x < 1)].astype(float)
+    return float(-(grey * np.log(grey) + (1 - grey) * np.log(1 - grey)).sum() / len(x))
