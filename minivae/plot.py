@@ -16,11 +16,12 @@ from .screen.explore import explore  # noqa: F401
 from .screen.marks import COLOURS, check_labels, draw, scatter, sheet
 
 BLUE, VERMILION, GREEN, PURPLE = COLOURS[:4]
+TEXT = 12  # points: in a figure 8 inches wide as large as the text of the page around it
 
 
 def curves(history):
     """Loss and its two parts over the epochs, with the loss on x_val where there was one."""
-    fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.2), layout="constrained")
+    fig, (left, right) = plt.subplots(1, 2, figsize=(7.5, 3.4), layout="constrained")
     epochs = np.arange(1, len(history.loss) + 1)
     mark = "o" if len(epochs) == 1 else None  # one epoch makes no line
 
@@ -34,7 +35,7 @@ def curves(history):
     right.plot(epochs, history.kl, "--", color=PURPLE, marker=mark, label="kl")
     right.set(title="its two parts", xlabel="epoch", ylabel="nats per example", ylim=(0, None))
     right.legend()
-    return fig
+    return _legible(fig)
 
 
 def reconstructions(model, x, n=10, shape=None):
@@ -84,9 +85,9 @@ def manifold(model, n=15, y=None, shape=None):
     pictures = model.pixels(z + model.prior_mean(labels, len(z))).reshape(rows, n, -1)
 
     fig = _sheet(pictures, shape, title)
-    fig.supxlabel(f"latent 0, {axis}", fontsize=9)
+    fig.supxlabel(f"latent 0, {axis}", fontsize=TEXT)
     if Z > 1:
-        fig.supylabel(f"latent 1, {axis}", fontsize=9)
+        fig.supylabel(f"latent 1, {axis}", fontsize=TEXT)
     return fig
 
 
@@ -115,7 +116,7 @@ def latent_map(model, x, y=None, shape=None):
     scatter(ax, points, y, loc="upper left", bbox_to_anchor=(1, 1))
     if shape is not None:
         _draw_some(ax, points, np.asarray(x), shape)
-    return fig
+    return _legible(fig)
 
 
 def taylor(report):
@@ -130,14 +131,26 @@ def taylor(report):
         )
     h = report.steps
     remainder = np.maximum(report.remainders, 1e-18)
-    fig, ax = plt.subplots(figsize=(5.5, 4), layout="constrained")
+    fig, ax = plt.subplots(figsize=(6, 4.4), layout="constrained")
     if np.isfinite(report.slope):
         ax.loglog(h, remainder[0] * (h / h[0]) ** 2, "--", color=GREEN, label="falls as h^2")
         ax.loglog(h, remainder[0] * (h / h[0]), ":", color=VERMILION, label="falls as h^1")
     ax.loglog(h, remainder, "o", color=BLUE, label="remainder")
     ax.set(xlabel="step h", ylabel="|f(x + h v) - f(x) - h g.v|")
-    ax.set_title("\n".join([report.title, *textwrap.wrap(report.diagnosis, 64)]), fontsize=10)
+    ax.set_title("\n".join([report.title, *textwrap.wrap(report.diagnosis, 56)]))
     ax.legend()
+    return _legible(fig)
+
+
+def _legible(fig):
+    """The figure, with its text as large as the text of the page that it will stand on."""
+    for ax in fig.axes:
+        ax.tick_params(labelsize=TEXT)
+        texts = [ax.title, ax.xaxis.label, ax.yaxis.label]
+        if ax.get_legend() is not None:
+            texts += ax.get_legend().get_texts()
+        for text in texts:
+            text.set_fontsize(TEXT)
     return fig
 
 
@@ -151,14 +164,15 @@ def _sheet(rows, shape, title, names=()):
     images = _as_images(rows, shape)  # (rows, n, height, width) or (..., 3)
     picture = sheet(images)
     height, width = picture.shape[:2]
-    inches = min(0.8 * len(images[0]), 8.0, 10.0 * width / height)  # at most 8 wide, 10 high
-    size = (inches, inches * height / width + 0.4)
+    inches = min(0.8 * len(images[0]), 6.5, 8.0 * width / height)  # at most 6.5 wide, 8 high
+    title = textwrap.wrap(title, max(12, int(9 * inches)))
+    size = (inches, inches * height / width + 0.3 + 0.2 * len(title))
     fig, ax = plt.subplots(figsize=size, layout="constrained")
     draw(ax, picture)
-    ax.set_title(title, fontsize=10)
+    ax.set_title("\n".join(title))
     centres = (np.arange(len(names)) + 0.5) * (images.shape[2] + 2) - 0.5
     ax.set(xticks=[], yticks=centres, yticklabels=names)
-    return fig
+    return _legible(fig)
 
 
 def _as_images(x, shape):
