@@ -13,10 +13,12 @@ e.a are the gradients of sum(u * f), numeric and analytic, entry by entry. See j
 """
 
 import itertools
+import math
 
 import numpy as np
 
-from .jacobian import Evidence, constants
+from .jacobian import Evidence, constants, words as _words_of
+from .paths import as_flipped, as_transposed
 
 # Functions of an input, or of f, that are often forgotten in a derivative, or taken twice.
 SUSPECTS = {
@@ -92,7 +94,7 @@ def _pattern(e):
     for tier in PATTERNS:
         found = list(dict.fromkeys(sentence for pattern in tier for sentence in _sentences(pattern(e))))
         if found:
-            guess = "" if e.telling.sum() > 1 or tier is PATTERNS[0] else "only one entry tells, so this is a guess: "
+            guess = "" if e.telling.sum() > 1 or tier in PATTERNS[:2] else "only one entry tells, so this is a guess: "
             return guess + " or ".join(found[:3])
     return (f"no known pattern fits: {e.wrong.sum()} of {len(e.wrong)} entries are wrong, and analytic and numeric are "
             f"correlated by {np.corrcoef(e.a, e.n)[0, 1]:.2f}; check the steps of f one at a time")
@@ -220,18 +222,29 @@ def _hints(size, e):
         yield "a 1/2 forgotten?"
     if _is(size, 0.5):
         yield "a 1/2 too many, or a 2 forgotten?"
+    found = _is(size, 2) or _is(size, 0.5)
     lengths = _lengths(e)
     for k, what in lengths.items():
+        found = found or _is(size, k) or _is(size, 1 / k)
         if _is(size, k):
             yield f"a sum where a mean is meant? {k} is {what}"
         elif _is(size, 1 / k):
             yield f"a mean where a sum is meant? {k} is {what}"
+    if found:
+        return
+    for name, values in e.arrays():
+        for text, number in (name, 1), (f"2 {name}", 2), (f"{name}/2", 0.5):
+            if values.size == 1 and _is(size, abs(number * values.item())):
+                yield f"a factor {text} too many?"
+            elif values.size == 1 and values.item() and _is(size, abs(1 / (number * values.item()))):
+                yield f"a factor {text} forgotten?"
     for k, what in lengths.items():
         if " times " in what:
             continue
-        if _is(size, k / (k - 1)):
+        centred = _words_of(e.fn.f) & {"var", "std", "mean", "sum", "cov"}
+        if centred and _is(size, k / (k - 1)):
             yield f"n - 1 where n is due? n = {k} is {what}"
-        elif _is(size, (k - 1) / k) and k > 2:
+        elif centred and _is(size, (k - 1) / k) and k > 2:
             yield f"n where n - 1 is due? n = {k} is {what}"
         elif _is(size, k**0.5):
             yield f"1/sqrt({k}) forgotten? {k} is {what}"
@@ -240,10 +253,10 @@ def _hints(size, e):
     for name, value in constants(e.fn.f, float):
         if value and abs(value) not in (1, 2, 0.5, *lengths) and not (isinstance(value, int) and value < 3):
             if _is(size, 1 / abs(value)):
-                yield f"is 1/{_called(name, value)} forgotten?"
+                yield f"is a factor {_called(name, value)} forgotten?"
                 break
             if _is(size, abs(value)):
-                yield f"is {_called(name, value)} counted twice, or 1/{name} forgotten?".replace("or 1/", "or a division by ")
+                yield f"is {_called(name, value)} counted twice, or a division by it forgotten?"
                 break
 
 
@@ -332,6 +345,56 @@ def _permutation(M, N, close):
     if (same.sum(axis=1) != 1).any() or (same.sum(axis=0) != 1).any():
         return None
     return same.argmax(axis=1).tolist()
+
+
+def amounts_misplaced(e):
+    """Each output sends the right amounts, but to other entries."""
+    if e.J is None or len(e.J) < 2 or e.J.shape[1] < 2:
+        return None
+    if np.abs(np.sort(e.J, axis=1) - np.sort(e.A, axis=1)).max() > e.close or (e.nonzero(e.J).sum(axis=1) > 1).any():
+        return None
+    output = np.flatnonzero(e.nonzero(e.D).any(axis=1))[0]
+    due, given = np.abs(e.J[output]).argmax(), np.abs(e.A[output]).argmax()
+    of_f = tuple(map(int, np.unravel_index(output, e.y.shape)))
+    due, given = (tuple(map(int, np.unravel_index(i, e.x.shape))) for i in (due, given))
+    return (f"each output sends the right amount, but to the wrong entry: that of {of_f} goes to {given} where {due} is due. An "
+            f"index mixed up, or a sum over the wrong axis?")
+
+
+def derivative_moved(e):
+    """f takes entry by entry, and its derivative stands reversed, shifted or transposed."""
+    if not e.square or e.x.shape != e.y.shape or not e.elementwise:
+        return None
+    j, a = np.diag(e.J).reshape(e.x.shape), np.diag(e.A).reshape(e.x.shape)
+    if max(np.abs(M - np.diag(np.diag(M))).max() for M in (e.J, e.A)) > e.close:
+        return None
+    for name, move in _moves(e.x.shape):
+        if np.abs(move(j, 0) - a).max() <= e.close:
+            return f"the derivative of each entry stands in the wrong place: {name}"
+
+
+def rows_mixed(e):
+    """f keeps each row (or column) to itself, and the rule does not."""
+    for axis, word in enumerate(["row", "column"]):
+        own = _own(e, axis)
+        if own is not None and np.abs(np.where(own, 0, e.J)).max() <= e.close < np.abs(np.where(own, 0, e.A)).max() / 10:
+            return (f"f keeps each {word} of {e.name} to itself, and the rule mixes different {word}s: does a sum or a mean on the "
+                    f"way back run over the wrong axis?")
+
+
+def reaches_too_far(e):
+    """Entries that f does not depend on get a gradient, and others are wrong, too."""
+    if e.J is None:
+        return None
+    idle = ~e.nonzero(e.J) & e.nonzero(e.A)
+    entries = np.flatnonzero(~e.nonzero(e.J).any(axis=0) & e.nonzero(e.A).any(axis=0))
+    if len(entries):
+        one = tuple(map(int, np.unravel_index(entries[0], e.x.shape)))
+        return (f"f does not change with {len(entries)} of {e.x.size} entries, such as {one}, and the rule gives them a "
+                f"gradient: is a mask or a selection missing on the way back?")
+    if idle.any(axis=1).sum() > 1:
+        return (f"{idle.sum()} pairs of output and entry that f does not link get a gradient: is a mask missing, or does a sum on "
+                f"the way back run too far?")
 
 
 # A part is missing, or too much: which pairs of output and entry are wrong.
@@ -448,18 +511,29 @@ def entry_factor(e):
     """A factor that is a known function of an input, of f, or of a constant of f."""
     if factor(e) is not None:
         return None
-    found = []
-    for name, text, q in _suspects(e, e.d.x.shape):
-        q = np.array([q[i] for i in e.index])
-        if e.telling.sum() < _least(q):
-            continue
-        c = _times(e.n, q * e.a, e.fine)
-        if c is not None:
-            found.append(f"a factor {text} is missing (numeric = {_number(c)}{text} analytic)")
-        c = _times(e.a, q * e.n, e.fine)
-        if c is not None:
-            found.append(f"a factor {text} is too many (analytic = {_number(c)}{text} numeric)")
-    return found[:2]
+    suspects = [(name, text, np.array([q[i] for i in e.index])) for name, text, q in _suspects(e, e.d.x.shape)]
+    suspects = [(name, text, q) for name, text, q in suspects if e.telling.sum() >= _least(q)]
+    for name, text, q in suspects:
+        if (c := _times(e.n, q * e.a, e.fine)) is not None:
+            return f"a factor {text} is missing (numeric = {_number(c)}{text} analytic)"
+        if (c := _times(e.a, q * e.n, e.fine)) is not None:
+            return f"a factor {text} is too many (analytic = {_number(c)}{text} numeric)"
+    for (one, text, q), (other, due, r) in itertools.permutations(suspects, 2):
+        if text.replace(one, other) == due and one != other and len(np.unique(q)) > 3:
+            if (c := _times(e.n * q, e.a * r, e.fine)) is not None and _is(c, 1):
+                return f"{text} stands where {due} is due"
+
+
+def taken_elsewhere(e):
+    """The derivative is right, but for other values of x: at -x, at 2 x, at f, at another input."""
+    points = [(f"-{e.name}", -e.d.x), (f"2 {e.name}", 2 * e.d.x), (f"{e.name}/2", e.d.x / 2)]
+    points += [(name, values) for name, values in e.arrays() if name != e.name and values.shape == e.d.x.shape]
+    if e.telling.sum() < 3 or len(e.flat) > 100:
+        return None
+    for name, point in points:
+        n = np.array([e.u.ravel() @ e.fn_derivative(i, point - e.d.x) for i in e.flat])
+        if np.isfinite(n).all() and _fits_once(e.a, n, max(e.fine, 1e-7)):
+            return f"it is the derivative at {name}, not at {e.name}"
 
 
 def _least(q):
@@ -537,84 +611,111 @@ def term(e):
     at = "at g = 1, " if e.y.size > 1 else ""
     for name, text, q in _suspects(e, e.d.x.shape):
         q = np.array([q[i] for i in e.index])
-        if np.isfinite(_least(q)) and len(q) >= _least(q) and (c := _times(a - n, q, e.fine)) is not None:
+        if len(q) < _least(q):
+            continue
+        if (c := _times(a - n, q, e.fine)) is not None:
             return f"{at}analytic - numeric is {_number(c)}{text}: a term is missing, or too many"
+        if len(q) > _least(q) + 2:
+            both = np.array([q, np.ones(len(q))]).T
+            c, *_ = np.linalg.lstsq(both, a - n, rcond=None)
+            if np.abs(both @ c - (a - n)).max() <= e.fine * np.abs(a - n).max():
+                return (f"{at}analytic - numeric is {c[0]:.6g} {text} {'+' if c[1] > 0 else '-'} {abs(c[1]):.6g}: a term is "
+                        f"missing, or too many")
 
 
 # A part of f taken for a constant: seen by running f with that part held fast. See paths.py.
 
 def path_missing(e):
-    """A - J is a multiple of what flows through one operation, or two: it is missing, has the wrong sign, or counts twice."""
-    found = e.paths()
-    if found is None:
+    """What flows through one operation, or through two, is missing, has the wrong sign, or counts twice."""
+    flows, fits = e.flows, []
+    if not flows:
         return None
-    paths, entries = found
-    J, D, A = e.J[:, entries], e.D[:, entries].ravel(), e.A[:, entries]
-    flows = []  # (operation, argument, what flows through it)
-    for kind, i, j, left in paths.with_changes():
-        if kind == "constant":
-            flows.append((i, j, (J - left).ravel()))
-        elif np.abs(left - A).max() <= 2 * e.close:
-            return _without(kind, paths.operations[i])
-    flows = [flow for flow in flows if np.abs(flow[2]).max(initial=0) > 10 * e.close]
-    fine = 2 * e.close / np.abs(D).max()
-
-    # Through one operation? That nothing flows is the simplest reading.
-    fits = []
-    for i, j, flow in flows:
-        c = _times(D, flow, max(fine, 1e-9))
-        if c is not None and (np.abs(D) > 10 * e.close).sum() >= 2:
-            fits.append((_oddness(1 - c), i, j, flow, 1 - c))
+    D = e.D[:, e.columns].ravel()
+    if (np.abs(D) > 10 * e.close).sum() < 2:
+        return None
+    for edge in flows:
+        c = _times(D, edge[2].ravel(), 2 * e.close / np.abs(D).max())
+        if c is not None:
+            fits.append((_oddness(1 - c, e), edge, 1 - c))
     if fits:
-        _, i, j, flow, weight = min(fits, key=lambda fit: fit[0])
-        same = [(p, q) for p, q, other in flows if np.abs(other - flow).max() <= 2 * e.close]
-        return _path_in_words(paths, same, weight)
-    # Or through two?
-    for (i, j, one), (p, q, other) in itertools.combinations(flows, 2):
-        both = np.array([one, other]).T
+        _, edge, weight = min(fits, key=lambda fit: fit[0])
+        return _path_in_words(e, edge, weight)
+    for one, other in itertools.combinations(flows, 2):
+        both = np.array([one[2].ravel(), other[2].ravel()]).T
         c, *_ = np.linalg.lstsq(both, D, rcond=None)
-        if np.abs(both @ c - D).max() <= 2 * e.close and (np.abs(D) > 10 * e.close).sum() >= 4 and all(map(_simple, c)):
-            texts = []
-            for a, b, flow, weight in (i, j, one, c[0]), (p, q, other, c[1]):
-                same = [(r, s) for r, s, third in flows if np.abs(third - flow).max() <= 2 * e.close]
-                texts.append(_path_in_words(paths, same, 1 - weight))
-            return "; and ".join(texts)
+        simple = max(_oddness(1 - w, e) for w in c) < np.inf
+        if simple and (np.abs(D) > 10 * e.close).sum() >= 4 and np.abs(both @ c - D).max() <= 2 * e.close:
+            return "; and ".join(_path_in_words(e, edge, 1 - w) for edge, w in zip((one, other), c))
 
 
-SIMPLE_WEIGHTS = 0, -1, 2, 0.5
+def _oddness(weight, e):
+    """How unlikely a weight is: 0 for a path that is missing, inf for a number that nothing explains."""
+    lengths = list(_lengths(e))
+    simple = [0, -1, 2, 0.5, *lengths, *(1 / k for k in lengths)]
+    return next((rank for rank, value in enumerate(simple) if abs(weight - value) < 1e-5), np.inf)
 
 
-def _oddness(weight):
-    near = [rank for rank, simple in enumerate(SIMPLE_WEIGHTS) if abs(weight - simple) < 1e-5]
-    return near[0] if near else len(SIMPLE_WEIGHTS)
-
-
-def _simple(c):
-    return _oddness(1 - c) < len(SIMPLE_WEIGHTS)
-
-
-def _without(kind, operation):
-    if kind == "transposed":
-        return "its matrix product takes the other factor as it is, where its transpose is due (or the other way round)"
-    return (f"the derivative of {operation.name} (shape {np.shape(operation.result)}) is left out: the rule passes the gradient "
-            f"through it as it is")
-
-
-def _path_in_words(paths, same, weight):
-    """A sentence about the operations (i, j) through which one and the same part of the gradient flows."""
-    names = list(dict.fromkeys(paths.operations[i].name for i, _ in same))
+def _path_in_words(e, edge, weight):
+    """A sentence about all operations through which the same part of the gradient flows as through this edge."""
+    same = [(i, j) for i, j, flow in e.flows if np.abs(flow - edge[2]).max() <= 2 * e.close]
+    names = list(dict.fromkeys(e.operations[i].name for i, _ in same))
     i, j = same[-1]
-    last = paths.operations[i]
-    argument = last.arguments[j]
-    ordinal = ["first", "second", "third", "fourth"][j] if len(last.arguments) > 1 and j < 4 else ""
-    through = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-    where = f"what flows back through {through} (as the {ordinal} argument, " if ordinal else f"what flows back through {through} ("
-    where += f"of shape {argument.shape})"
+    argument = e.operations[i].arguments[j]
+    place = ""
+    if len(e.operations[i].arguments) > 1 and j < 3:
+        place = ["as its first argument, ", "as its second argument, ", "as its third argument, "][j]
+    through = " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
+    where = f"what flows back through {through} ({place}of shape {argument.shape})"
     if abs(weight) < 1e-5:
         return f"{where} is missing: it was treated as a constant"
     if abs(weight + 1) < 1e-5:
         return f"{where} has the wrong sign"
-    return f"{where} counts {weight:.6g} times"
+    hints = "; or ".join(_hints(abs(weight), e))
+    return f"{where} counts {weight:.6g} times" + (f" ({hints})" if hints else "")
+
+
+def operation_wrong(e):
+    """One operation's own derivative is left out, or is transposed."""
+    for kind, i, derivative in e.other_changes():
+        if np.abs(derivative - e.A[:, e.columns]).max() > 2 * e.close:
+            continue
+        operation = e.operations[i]
+        what = f"{operation.name} (of shape {np.shape(operation.result)})"
+        if kind is as_flipped:
+            return f"on its way back the gradient is transposed at {what}, and should not be (or the other way round)"
+        if kind is as_transposed:
+            return (f"{what} is done on the way back as in f, where its transpose is due (W.T for W; a running sum from the "
+                    f"end)")
+        if operation.name in ("multiply", "divide", "matmul"):
+            return f"{what} is left out: its other factor is not applied on the way back"
+        return f"the derivative of {what} is left out: the gradient passes through it as it is"
+
+
+def path_factor(e):
+    """For an f that takes entry by entry: what flows through one operation lacks a known factor, or has it twice."""
+    if not e.flows or not e.elementwise or e.x.shape != e.y.shape or len(e.columns) < 4:
+        return None
+    picks = np.array(e.columns)
+    D = e.D[picks, picks]
+    results = [(f"t, the result of {o.name},", o.result) for o in e.operations if isinstance(o.result, np.ndarray)]
+    for edge in e.flows:
+        flow = edge[2][picks, range(len(picks))]
+        if (np.abs(flow) <= 10 * e.close).any():
+            continue
+        weight = 1 - D / flow
+        for name, values in [*e.arrays(), *results]:
+            if values.shape != e.x.shape:
+                continue
+            for text, function in SUSPECTS.items():
+                q = function(values).ravel()[picks]
+                if len(np.unique(q)) < 4:
+                    continue
+                where = _path_in_words(e, edge, 0).split(" is missing")[0]
+                factor_text = text.format(name.split(",")[0]) + (f" ({name[3:].strip(' ,')})" if "," in name else "")
+                if np.abs(weight * q - 1).max() < 1e-5:
+                    return f"{where} lacks the factor {factor_text}"
+                if np.abs(weight - q).max() < 1e-5 * np.abs(q).max():
+                    return f"{where} has the factor {factor_text} once too often"
 
 
 # The difference is simple, though f could not be watched.
@@ -667,15 +768,20 @@ def _direction(e, own, vectors):
 
 
 def along(e):
-    """For one number (or one a row): what is missing lies along 1, x or x less its mean in each row, three entries or more."""
-    if e.J is None or e.x.ndim != 2 or e.x.shape[1] < 3:
+    """What is missing is the same all along each row, or each column, of x, for every output."""
+    if e.J is None or e.x.ndim != 2:
         return None
-    D = e.D.sum(axis=0).reshape(e.x.shape)
-    live = np.abs(D).max(axis=1) > 10 * e.close
-    for name, t in ("constant", np.ones_like(e.x)), (f"a multiple of {e.name}", e.x):
-        c = np.sum(D * t, axis=1) / np.sum(t * t, axis=1)
-        if live.any() and np.abs(D - c[:, None] * t).max() <= 3 * e.close:
-            return f"analytic - numeric is {name} in each row of {e.name}, another in each: a term is missing, or too many"
+    D = e.D.reshape(-1, *e.x.shape)
+    for axis, word in (1, "column"), (2, "row"):
+        if D.shape[axis] > 2 and np.ptp(D, axis=axis).max() <= 3 * e.close:
+            return (f"numeric - analytic is one number for all of each {word} of {e.name}: something that the {word} shares, "
+                    f"such as its mean or sum, was left out on the way back")
+        t = np.moveaxis(e.x, axis - 1, -1)
+        M = np.moveaxis(D, axis, -1)
+        c = np.sum(M * t, axis=-1, keepdims=True) / np.sum(t * t, axis=-1, keepdims=True)
+        if t.shape[-1] > 2 and np.abs(M - c * t).max() <= 3 * e.close:
+            return (f"numeric - analytic is a multiple of {e.name} in each {word} of it: something that the {word} shares, such "
+                    f"as its norm, was left out on the way back")
 
 
 # Wrong in a part of the entries only.
@@ -698,13 +804,13 @@ def _where(e, mask, decided=None, whole=None):
     decided = np.ones(len(mask), bool) if decided is None else decided
     x = e.x if whole is None else whole
     inside, outside = mask & decided, ~mask & decided
-    if min(inside.sum(), outside.sum()) < 2:
+    if min(inside.sum(), outside.sum()) < 2 or math.comb(inside.sum() + outside.sum(), inside.sum()) < 20:
         return ""
     for name, values in e.arrays():
-        if values.shape != x.shape:
+        if values.shape != x.shape or name == "f" and not values.ravel()[mask].any():
             continue
         v = values.ravel()
-        if np.ptp(v[inside]) == 0 and not (v[outside] == v[inside][0]).any():
+        if np.ptp(v[inside]) == 0 != v[inside][0] and not (v[outside] == v[inside][0]).any():
             return f" where {name} is {v[inside][0]:g}"
         for text, t in (name, v), (f"|{name}|", np.abs(v)):
             for sign, low, high in (">", t[outside], t[inside]), ("<", t[inside], t[outside]):
@@ -734,7 +840,13 @@ def _there(e):
         return "; there it is zero"
     if np.abs(n).max() <= 10 * e.fine * np.abs(a).max():
         return "; there it should be zero"
-    return f"; there {_factor(c, e)}" if c else ""
+    if c:
+        return f"; there {_factor(c, e)}"
+    if e.elementwise:
+        a, n = (values[e.wrong] for values in e.both_at(np.ones_like(e.u)))
+        c = _times(a - n, np.ones(len(a)), e.fine)
+        return f"; there analytic - numeric is {c:.6g} at g = 1" if c else ""
+    return ""
 
 
 def rows_or_entries(e):
@@ -778,20 +890,30 @@ def pairs_missing(e):
 
 # Simple readings first. Of the first group in which any fits, all that fit are given.
 PATTERNS = [
-    [zero, g_unused, g_not_linear],
+    [zero],
+    [g_unused, g_not_linear],
     [factor, constant_term, first_row, transposed, swapped],
     [jacobian_transposed],
     [entries_moved],
     [only_diagonal],
-    [only_own_rows, repeats_lost, mask_forgotten, spread_out],
-    [wrong_axis],
+    [only_own_rows, repeats_lost],
+    [mask_forgotten],
+    [spread_out],
+    [wrong_axis, derivative_moved],
     [entry_factor],
+    [taken_elsewhere],
     [entries_permuted, label_off],
-    [path_missing],
-    [output_factor, input_factor],
-    [term],
-    [rank_one],
+    [amounts_misplaced],
     [wrong_where],
+    [path_missing],
+    [operation_wrong],
+    [output_factor],
+    [input_factor],
+    [term],
+    [path_factor],
+    [rank_one],
+    [rows_mixed],
+    [reaches_too_far],
     [rows_or_entries],
     [outputs_wrong],
     [along],

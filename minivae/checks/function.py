@@ -1,11 +1,14 @@
 """A function at one point: its value, its gradient as the rule has it, and its value when an input is moved."""
 
+import contextlib
 import inspect
 import itertools
 
 import numpy as np
 
+from .. import autodiff
 from ..autodiff import Tensor, no_grad
+from .watch import watch
 
 
 class Obstacle(Exception):
@@ -26,6 +29,7 @@ class Function:
         self.vjp = vjp
         self.tensors = [_as_tensor(i, x, by_hand=vjp is not None) for i, x in enumerate(inputs)]
         self.names = [t.name or name for t, name in zip(self.tensors, _parameter_names(f, len(inputs)))]
+        self._scale = None
         self.variables = [k for k, t in enumerate(self.tensors) if t.requires_grad]
         if not self.variables:
             raise ValueError("there is no input to differentiate f in: pass arrays, or Tensors with requires_grad=True")
@@ -46,6 +50,10 @@ class Function:
 
     def look(self):
         """The value y at the point, after making sure that differences can work with f. Raises Obstacle if not."""
+        for i, k in itertools.combinations(range(len(self.tensors)), 2):
+            if self._share_memory(i, k):
+                raise Obstacle(f"{self.names[i]} and {self.names[k]} share memory, so that moving one moves the other: "
+                               f"make one of them of a copy, Tensor(a.copy(), requires_grad=True)")
         self.y = y = self.value()
         single = [self.names[k] for k in self.variables if self.tensors[k].dtype == np.float32]
         if single or y.dtype == np.float32:
@@ -53,10 +61,6 @@ class Function:
                            f"mostly noise. Check in float64: x.astype(np.float64), or dtype=np.float64 for a model")
         if not np.isfinite(y).all():
             raise Obstacle(f"f is not finite: {np.sum(~np.isfinite(y))} of its {y.size} values are NaN or infinite")
-        for i, k in itertools.combinations(range(len(self.tensors)), 2):
-            if self._share_memory(i, k):
-                raise Obstacle(f"{self.names[i]} and {self.names[k]} share memory, so that moving one moves the other: "
-                               f"make one of them of a copy, Tensor(a.copy(), requires_grad=True)")
         again = self.value()
         if again.shape != y.shape or np.abs(again - y).max(initial=0) > 1e-12 * np.abs(y).max(initial=0):
             raise Obstacle("f gives another value when it is called again: it draws fresh noise at each call (make "
@@ -120,6 +124,44 @@ class Function:
         finally:
             for x, (_, where, _), old in zip(arrays, moves, before):
                 x[where] = old
+
+
+    def scale(self, u):
+        """How large sum(|u f|) is, or becomes a little further off; and, where terms cancel, how large the terms are."""
+        if self._scale is None:
+            rng = np.random.default_rng(0)
+            sizes = [np.sum(np.abs(u * self.y)), np.abs(u).mean() * largest_inside(self)]
+            for reach in (1e-3, 0.1):
+                moves = [(k, ..., reach * rng.standard_normal(self.tensors[k].shape)) for k in self.variables]
+                y, _ = self.moved(moves)
+                sizes.append(np.nan_to_num(np.sum(np.abs(u.ravel() * y)), nan=0, posinf=0))
+            self._scale = max(sizes)
+        return self._scale
+
+
+def largest_inside(fn):
+    """The largest number that any operation in f gives, as far as they can be watched."""
+    results = []
+    if fn.vjp is None:
+        with told_of_operations(lambda f, args, kwargs, result: results.append(result.data)):
+            fn.f(*fn.tensors)
+    else:
+        try:
+            results = [operation.result for operation in watch(fn.f, fn.arrays())[1]]
+        except Exception:  # whatever f may stumble over when it is given arrays that are not quite plain
+            return 0.0
+    sizes = [np.abs(r).max(initial=0) for r in results if isinstance(r, np.ndarray) and r.dtype.kind == "f"]
+    return max((size for size in sizes if np.isfinite(size)), default=0.0)
+
+
+@contextlib.contextmanager
+def told_of_operations(listen):
+    """Inside, listen(f, args, kwargs, result) is called after every operation of the engine that is recorded."""
+    autodiff.listeners.append(listen)
+    try:
+        yield
+    finally:
+        autodiff.listeners.remove(listen)
 
 
 def _must_be_callable(f, vjp):

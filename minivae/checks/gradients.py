@@ -14,6 +14,7 @@ import numpy as np
 from ..screen.progress import Progress
 from .diagnosis import explain, why_nothing_shows
 from .function import Function, Obstacle
+from .rules import look_at_rules
 
 EPS_MACHINE = np.finfo(float).eps
 VAGUE = 1e-4  # where a numeric derivative is less certain than this share of its size, other steps are tried
@@ -151,7 +152,7 @@ def _compare_all(fn, u, h, tol, samples, rng):
     for d in unseen:
         d.slope = _slope_further_off(fn, d, u)
     if wrong:
-        diagnosis = explain(fn, u, measured, h)
+        diagnosis = _explain(fn, u, measured, h)
     else:
         notes = [_too_large(d) for d in measured if d.coarse.any()]
         notes += [why_nothing_shows(fn, d, u) for d in unseen]
@@ -162,6 +163,17 @@ def _compare_all(fn, u, h, tol, samples, rng):
     entries = sorted((e for d in measured for e in d.entries(u)), key=lambda e: -e.error)
     error = max(float(d.error.max(initial=0)) for d in measured)
     return Report(not wrong, _title(measured, wrong, unseen, error, tol), diagnosis, lines, error, entries[:5])
+
+
+def _explain(fn, u, measured, h):
+    """What is wrong, in words: for an f of Tensors with the name of the rule, where one is found to be wrong."""
+    remark = ""
+    if fn.vjp is None and any(d.surely_wrong for d in measured):
+        diagnosis, remark = look_at_rules(fn, check_gradients)
+        if diagnosis:
+            return diagnosis
+    lines = explain(fn, u, measured, h).splitlines()
+    return "\n".join([*lines, remark]) if remark else "\n".join(lines)
 
 
 def _of_variables(fn, grads):
@@ -193,8 +205,9 @@ def _too_large(d):
     """The sentence for entries that only a step much smaller than h can measure."""
     steps = d.steps[d.coarse]
     where = d.where(np.flatnonzero(d.coarse)[0])
-    return (f"{d.name}: h is too large here: try h={10.0 ** math.floor(math.log10(steps.min())):g}. Near {where} f changes "
-            f"its slope within h; with steps of {steps.min():.0e} the gradient agrees")
+    h = 10.0 ** math.floor(math.log10(steps.min()))
+    return (f"{d.name}: h is too large here: try h={h:.0e}. Near {where} f changes its slope within h, and the gradient "
+            f"agrees with smaller steps only")
 
 
 @dataclasses.dataclass
@@ -240,7 +253,7 @@ class Derivatives:
     @property
     def size(self):
         """What the error of each place is a share of, eq. (1.11)."""
-        a, n = np.abs(self.analytic), np.abs(self.numeric)
+        a, n = (np.nan_to_num(np.abs(values), nan=0, posinf=0) for values in (self.analytic, self.numeric))
         return np.maximum(np.maximum(a, n), n.max(initial=0))
 
     @property
@@ -254,6 +267,10 @@ class Derivatives:
     @property
     def ok(self):
         return self.right_shape and not (self.unsettled | (self.error > self.tol)).any()
+
+    @property
+    def surely_wrong(self):
+        return self.right_shape and bool(((self.error > self.tol) & ~self.kink & ~self.unsettled).any())
 
     @property
     def shows(self):
@@ -335,17 +352,17 @@ def _central(fn, k, place, h, u):
     return u.ravel() @ (high - low) / taken, rounding / taken
 
 
-Walk = namedtuple("Walk", "step near far left right scatter size")
+Walk = namedtuple("Walk", "step near far left right scatter tells")
 SIDE = np.arange(1, 11)
-CURVE, _ = np.linalg.qr(np.vander(SIDE / 10, 6))  # polynomials of degree 5 through ten points
+CURVE, _ = np.linalg.qr(np.vander(SIDE / 10, 4))  # the cubic polynomials at ten points
 
 
 def _walk(fn, k, place, step, u):
     """Walk from a place in ten steps to either side and look at sum(u * f) on the way.
 
     near, far: the central differences over one step and over two. left, right: the differences on either side.
-    scatter: how far f scatters about a polynomial of degree 5; on the smoother side, which rids it of a kink.
-    size: what its values add up to, without signs.
+    scatter: how far f scatters about a cubic on either side. That is its rounding, and what a cubic cannot follow.
+    tells: whether f changes on most of the way; where it does not, rounding hides what it does.
     """
     where, v = place
     rises = {}
@@ -359,80 +376,78 @@ def _walk(fn, k, place, step, u):
     near = (rises[1] - rises[-1]) / (moved[1] - moved[-1])
     far = (rises[2] - rises[-2]) / (moved[2] - moved[-2])
     sides = [np.array([rises[sign * j] for j in SIDE]) for sign in (1, -1)]
-    scatter = [np.linalg.norm(side - CURVE @ (CURVE.T @ side)) / math.sqrt(10 - 6) for side in sides]
-    size = np.abs(u * fn.y).ravel()
-    size = np.sum(size[changed if changed.any() else ...])
-    return Walk(step, near, far, rises[-1] / moved[-1], rises[1] / moved[1], np.nanmin([*scatter, np.inf]), size)
+    scatter = [np.linalg.norm(side - CURVE @ (CURVE.T @ side)) / math.sqrt(10 - 4) for side in sides]
+    least = EPS_MACHINE * np.sum(np.abs(u * fn.y).ravel()[changed if changed.any() else ...])
+    tells = len({*rises.values()}) > 6
+    return Walk(step, near, far, rises[-1] / moved[-1], rises[1] / moved[1], max(*scatter, least), tells)
 
 
 def _settle(fn, d, i, h, u):
     """Find the step that tells most about place i of d: not so large that f bends, nor so small that rounding drowns it."""
     walk = lambda step: _walk(fn, d.k, d.places[i], step, u)
     walks = [walk(32 * h), walk(h), walk(h / 32)]
-    while len(walks) < 8 and _goes_on_bending(walks, d.size[i]):
+    while len(walks) < 8 and _goes_on(walks, d.size[i], fn.scale(u)):
         walks.append(walk(walks[-1].step / 32))
-    noise = _noise(walks)
-    best = min(walks, key=lambda w: _doubt(w, noise))
-    d.numeric[i] = (4 * best.near - best.far) / 3  # the h^2 of eq. (1.4) cancels
-    d.doubt[i] = _doubt(best, noise)
+    best = _best(walks)
+    d.numeric[i] = _slope(best)
+    d.doubt[i] = _doubt(best)
     d.steps[i] = best.step
 
     # What kind of place is this?
-    apart = abs(d.analytic[i] - d.numeric[i])
     size = d.size[i]
+    apart = abs(d.analytic[i] - d.numeric[i])
     gaps = [abs(w.right - w.left) for w in walks[-2:]]
-    blur = 20 * noise / walks[-1].step
+    blur = 20 * walks[-1].scatter / walks[-1].step
     jumps = gaps[1] > 4 * gaps[0] + 20 * blur
-    noisy = noise > NOISE * _size_nearby(fn, u)
+    noisy = min((w.scatter for w in walks if w.tells), default=0) > NOISE * fn.scale(u)
     d.unsettled[i] = min(d.doubt[i] / VAGUE, apart / d.tol) > size and (jumps or noisy)
     parted = gaps[1] > 1e-3 * size + blur and gaps[1] > gaps[0] / 8  # eq. (1.12): smooth sides come together
     d.kink[i] = parted and not d.unsettled[i] and apart > d.doubt[i]
     slopes = sorted([walks[-1].left, walks[-1].right])
     d.outside[i] = d.kink[i] and not slopes[0] <= d.analytic[i] + gaps[1] / 1e3 <= slopes[1] + gaps[1] / 500
-    moved_on = abs(walks[1].near - d.numeric[i]) > 1e-3 * size + d.doubt[i] or not np.isfinite(walks[1].near)
-    d.coarse[i] = best.step < h / 100 and moved_on and not d.kink[i] and not d.unsettled[i]
+    would_do = [w.step for w in walks if abs(w.near - d.numeric[i]) < 1e-3 * size + d.doubt[i]]
+    d.coarse[i] = would_do and max(would_do) < h / 100 and not d.kink[i] and not d.unsettled[i]
+    if d.coarse[i]:
+        d.steps[i] = max(would_do)
 
 
-def _noise(walks):
-    """The rounding of f. A small step can hide its scatter, a large one adds curvature: the second smallest counts."""
-    scatter = sorted(w.scatter for w in walks)
-    return max(scatter[1] if np.isfinite(scatter[1]) else 0.0, EPS_MACHINE * walks[1].size)
+def _slope(walk):
+    return (4 * walk.near - walk.far) / 3  # the h^2 of eq. (1.4) cancels
 
 
-def _doubt(walk, noise):
-    """What a derivative from this walk is uncertain by: f bends on the way, eq. (1.4), and is rounded, eq. (1.5)."""
-    doubt = abs(walk.near - walk.far) + 20 * noise / walk.step
+def _doubt(walk):
+    """What the slope of a walk is uncertain by: f bends on the way, eq. (1.4), and is rounded, eq. (1.5)."""
+    doubt = abs(walk.near - walk.far) + 20 * walk.scatter / walk.step
     return doubt if np.isfinite(doubt) else np.inf
 
 
-def _goes_on_bending(walks, size):
-    """Whether a smaller step may still tell more: the two sides differ by more than rounding."""
-    last, before = walks[-1], walks[-2]
-    if not np.isfinite(last.near) or 0 < 8 * last.scatter < before.scatter < np.inf:
+def _best(walks):
+    """The least doubtful walk, of those that no walk with smaller steps contradicts."""
+    telling = [w for w in walks if w.tells] or walks[:3]
+    agree = lambda w, v: not abs(_slope(w) - _slope(v)) > _doubt(w) + _doubt(v)
+    standing = [w for w in telling if all(agree(w, v) for v in telling if v.step < w.step)]
+    return min(standing, key=_doubt)
+
+
+def _goes_on(walks, size, scale):
+    """Whether smaller steps may still tell more: f bends, or has no value, or scatters more than rounding explains."""
+    last = walks[-1]
+    told = sum(w.tells for w in walks)
+    if not np.isfinite(last.near) or last.scatter > NOISE * scale or 0 < told < 2:
         return True
-    bends = max(abs(last.right - last.left), abs(last.near - last.far))
-    return bends > 1e-3 * size + 20 * _noise(walks) / last.step
-
-
-def _size_nearby(fn, u):
-    """How large f is, or becomes a little further off: where terms cancel, this is the size of the terms."""
-    rng = np.random.default_rng(0)
-    sizes = [np.sum(np.abs(u * fn.y))]
-    for reach in (1e-3, 0.1, 0.1):
-        y, _ = fn.moved([(k, ..., reach * rng.standard_normal(fn.tensors[k].shape)) for k in fn.variables])
-        if np.isfinite(y).all():
-            sizes.append(np.sum(np.abs(u.ravel() * y)))
-    return max(sizes)
+    seen = 1e-3 * size + 20 * last.scatter / last.step
+    gap, before = (abs(w.right - w.left) for w in (last, walks[-2]))
+    return abs(last.near - last.far) > seen or gap > seen and gap > before / 8  # smooth sides come together
 
 
 def _slope_further_off(fn, d, u):
-    """The steepest rise of f over ways of 0.01 to 10 in input d; 0 if f does not change at all."""
+    """How steep f is over a way of 0.01 in input d, or over a longer one; 0 if f does not change at all."""
     rng = np.random.default_rng(0)
     slopes = []
     for reach in (0.01, 0.1, 1.0, 10.0):
         y, _ = fn.moved([(d.k, ..., reach * rng.standard_normal(d.x.shape))])
         slopes.append(np.sum(np.abs(u.ravel() * (y - fn.y.ravel()))) / reach)
-    return np.max(np.nan_to_num(slopes, nan=1.0))
+    return next((slope for slope in np.nan_to_num(slopes, nan=1.0) if slope > 0), 0.0)
 
 
 class _Patience:

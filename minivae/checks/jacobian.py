@@ -5,6 +5,7 @@ output o in entry i, by moving each entry once. A[o, i] is the same as the rule 
 1 at output o and 0 elsewhere is row o.
 """
 
+import functools
 import inspect
 import time
 
@@ -83,14 +84,16 @@ class Evidence:
         g[output] = 1
         return g.reshape(self.fn.y.shape)
 
-    def fn_derivative(self, entry):
-        """The derivative of all outputs in one entry, from four values of f: eq. (1.4) with its h^2 cancelled."""
+    def fn_derivative(self, entry, away=0.0):
+        """The derivative of all outputs in one entry, from four values of f: eq. (1.4) with its h^2 cancelled; at x + away."""
+        place = np.zeros(self.d.x.shape)
         where = np.unravel_index(entry, self.d.x.shape)
         slopes = []
         for step in (self.h, 2 * self.h):
-            high, (up,) = self.fn.moved([(self.k, where, step)])
-            low, (down,) = self.fn.moved([(self.k, where, -step)])
-            slopes.append((high - low) / (up - down))
+            place[where] = step
+            high, (up,) = self.fn.moved([(self.k, ..., away + place)])
+            low, (down,) = self.fn.moved([(self.k, ..., away - place)])
+            slopes.append((high - low) / (up - down)[where])
         near, far = slopes
         return (4 * near - far) / 3
 
@@ -129,15 +132,30 @@ class Evidence:
         inputs = [(name, t.data) for name, t in zip(self.fn.names, self.fn.tensors)]
         return [*inputs, ("f", self.fn.y), *constants(self.fn.f, np.ndarray)]
 
-    def paths(self):
-        """The derivatives that are left when one operation of f after the other is changed; see paths.py. And D, A for
-        the same entries."""
+    # What flows through the operations of f; see paths.py. At up to 16 entries: where most is wrong, and elsewhere.
+
+    @functools.cached_property
+    def columns(self):
+        order = np.argsort(-np.abs(self.D).max(axis=0))
+        return sorted({int(i) for i in (*order[:8], *order[::max(1, len(order) // 8)])})
+
+    @functools.cached_property
+    def _paths(self):
+        return Paths(self.fn, self.k, self.columns, self.h)
+
+    @property
+    def operations(self):
+        return self._paths.operations
+
+    @functools.cached_property
+    def flows(self):
+        """(i, j, derivative): what flows through argument j of operation i, for an f of plain arrays; None elsewhere."""
         if self.J is None or self.fn.vjp is None:
             return None
-        order = np.argsort(-np.abs(self.D).max(axis=0))
-        entries = sorted({*order[:8], *order[::max(1, len(order) // 8)]})
-        paths = Paths(self.fn, self.k, [int(i) for i in entries], self.h)
-        return paths, entries
+        return self._paths.flows(self.J[:, self.columns], 5 * self.close)
+
+    def other_changes(self):
+        return self._paths.other_changes() if self.flows else []
 
 
 def constants(f, kind, depth=1):
@@ -163,3 +181,10 @@ def constants(f, kind, depth=1):
     wanted = (lambda v: isinstance(v, np.ndarray) and v.dtype.kind == "f" and v.ndim) if kind is np.ndarray else \
         (lambda v: isinstance(v, (int, float, np.number)) and not isinstance(v, bool))
     return [(name, value) for name, value in found if wanted(value)]
+
+
+def words(f):
+    """The names that the text of f uses."""
+    code = getattr(inspect.unwrap(f), "__code__", None)
+    inner = [c for c in code.co_consts if inspect.iscode(c)] if code else []
+    return {name for c in [code, *inner] if c for name in c.co_names}
