@@ -590,6 +590,8 @@ def _name_factor(e, rho, live, shape, whose, what):
             return f"a factor {text} is missing, one number for each {what} (numeric = {_number(c)}{text} analytic)"
         if (c := _times(rho, q, fine)) is not None:
             return f"a factor {text} is too many, one number for each {what} (analytic = {_number(c)}{text} numeric)"
+    if np.abs(rho - 1).min() < 1e-5:
+        return None  # some are right: say which are wrong
     grid = np.full(live.shape, np.nan)
     grid[live] = rho
     grid = grid.reshape(shape)
@@ -800,37 +802,45 @@ def wrong_where(e):
 
 
 def _where(e, mask, decided=None, whole=None):
-    """', where x > 0' if such a condition picks just the entries of the mask; '' if none does, or if that may be chance."""
+    """' where x > 0' if such a condition picks just the entries of the mask; '' if none does, or if that may be chance.
+
+    By chance a threshold fits k of n entries once in comb(n, k) / 2. One that stands in the text of f needs less evidence.
+    """
     decided = np.ones(len(mask), bool) if decided is None else decided
     x = e.x if whole is None else whole
     inside, outside = mask & decided, ~mask & decided
-    if min(inside.sum(), outside.sum()) < 2 or math.comb(inside.sum() + outside.sum(), inside.sum()) < 20:
+    evidence = math.comb(inside.sum() + outside.sum(), inside.sum())
+    if min(inside.sum(), outside.sum()) < 2 or evidence < 20:
         return ""
-    for name, values in e.arrays():
-        if values.shape != x.shape or name == "f" and not values.ravel()[mask].any():
-            continue
-        v = values.ravel()
+    same = [(name, values.ravel()) for name, values in e.arrays() if values.shape == x.shape]
+    known = [0, *(abs(value) for _, value in constants(e.fn.f, float))]
+    for name, v in same:
         if np.ptp(v[inside]) == 0 != v[inside][0] and not (v[outside] == v[inside][0]).any():
             return f" where {name} is {v[inside][0]:g}"
         for text, t in (name, v), (f"|{name}|", np.abs(v)):
-            for sign, low, high in (">", t[outside], t[inside]), ("<", t[inside], t[outside]):
-                if low.max() < high.min():
-                    return f" where {text} {sign} {_round_between(low.max(), high.min(), closed_below=sign == '>')}"
-    same = [(name, values.ravel()) for name, values in e.arrays() if values.shape == x.shape]
+            threshold = _threshold(t[inside], t[outside], known, evidence)
+            if threshold:
+                return f" where {text} {threshold}"
     for (one, a), (other, b) in itertools.combinations(same, 2):
         for sign, flags in (">", a > b), ("<", a < b):
-            if np.array_equal(flags[decided], mask[decided]) and len(mask) > 5:
+            if np.array_equal(flags[decided], mask[decided]):
                 return f" where {one} {sign} {other}"
     return ""
 
 
-def _round_between(low, high, closed_below):
-    """The roundest number between the two, one of which may be the number itself."""
-    for digits in range(-3, 12):
-        for number in (round((low + high) / 2, digits), np.ceil(low * 10.0**digits) / 10.0**digits):
-            if low < number < high or number == (low if closed_below else high):
-                return f"{number + 0:g}"
-    return f"{(low + high) / 2:g}"
+def _threshold(inside, outside, known, evidence):
+    """'> 1' if that tells those inside from those outside."""
+    for sign, low, high in (">", outside.max(), inside.min()), ("<", inside.max(), outside.min()):
+        if low >= high:
+            continue
+        fits = lambda number: low < number < high or number == (low if sign == ">" else high)
+        named = [number for k in known for number in (k, -k) if fits(number)]
+        if named:
+            return f"{sign} {named[0] + 0:g}"
+        if evidence > 5000:
+            digits = range(-3, 12)
+            middle = (low + high) / 2
+            return f"{sign} {next((round(middle, n) for n in digits if fits(round(middle, n))), middle):g}"
 
 
 def _there(e):

@@ -1,6 +1,7 @@
 """A function at one point: its value, its gradient as the rule has it, and its value when an input is moved."""
 
 import contextlib
+import functools
 import inspect
 import itertools
 
@@ -29,7 +30,6 @@ class Function:
         self.vjp = vjp
         self.tensors = [_as_tensor(i, x, by_hand=vjp is not None) for i, x in enumerate(inputs)]
         self.names = [t.name or name for t, name in zip(self.tensors, _parameter_names(f, len(inputs)))]
-        self._scale = None
         self.variables = [k for k, t in enumerate(self.tensors) if t.requires_grad]
         if not self.variables:
             raise ValueError("there is no input to differentiate f in: pass arrays, or Tensors with requires_grad=True")
@@ -126,17 +126,21 @@ class Function:
                 x[where] = old
 
 
-    def scale(self, u):
-        """How large sum(|u f|) is, or becomes a little further off; and, where terms cancel, how large the terms are."""
-        if self._scale is None:
-            rng = np.random.default_rng(0)
-            sizes = [np.sum(np.abs(u * self.y)), np.abs(u).mean() * largest_inside(self)]
-            for reach in (1e-3, 0.1):
-                moves = [(k, ..., reach * rng.standard_normal(self.tensors[k].shape)) for k in self.variables]
-                y, _ = self.moved(moves)
-                sizes.append(np.nan_to_num(np.sum(np.abs(u.ravel() * y)), nan=0, posinf=0))
-            self._scale = max(sizes)
-        return self._scale
+    @functools.cached_property
+    def size_nearby(self):
+        """How large an entry of f is, or becomes a little further off, on average."""
+        rng = np.random.default_rng(0)
+        sizes = [np.mean(np.abs(self.y))]
+        for reach in (1e-3, 0.1):
+            moves = [(k, ..., reach * rng.standard_normal(self.tensors[k].shape)) for k in self.variables]
+            y, _ = self.moved(moves)
+            sizes.append(np.nan_to_num(np.mean(np.abs(y)), nan=0, posinf=0))
+        return max(sizes)
+
+    @functools.cached_property
+    def size_inside(self):
+        """The same, or the largest number on the way to f: where terms cancel, this is the size of the terms."""
+        return max(self.size_nearby, largest_inside(self))
 
 
 def largest_inside(fn):

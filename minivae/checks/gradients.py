@@ -352,7 +352,8 @@ def _central(fn, k, place, h, u):
     return u.ravel() @ (high - low) / taken, rounding / taken
 
 
-Walk = namedtuple("Walk", "step near far left right scatter tells")
+Walk = namedtuple("Walk", "step near far left right scatter values")
+FEW = 7
 SIDE = np.arange(1, 11)
 CURVE, _ = np.linalg.qr(np.vander(SIDE / 10, 4))  # the cubic polynomials at ten points
 
@@ -362,7 +363,7 @@ def _walk(fn, k, place, step, u):
 
     near, far: the central differences over one step and over two. left, right: the differences on either side.
     scatter: how far f scatters about a cubic on either side. That is its rounding, and what a cubic cannot follow.
-    tells: whether f changes on most of the way; where it does not, rounding hides what it does.
+    values: how many different values f takes on the way. Where they are few, rounding may hide what f does.
     """
     where, v = place
     rises = {}
@@ -377,18 +378,22 @@ def _walk(fn, k, place, step, u):
     far = (rises[2] - rises[-2]) / (moved[2] - moved[-2])
     sides = [np.array([rises[sign * j] for j in SIDE]) for sign in (1, -1)]
     scatter = [np.linalg.norm(side - CURVE @ (CURVE.T @ side)) / math.sqrt(10 - 4) for side in sides]
+    values = len({*rises.values()})
     least = EPS_MACHINE * np.sum(np.abs(u * fn.y).ravel()[changed if changed.any() else ...])
-    tells = len({*rises.values()}) > 6
-    return Walk(step, near, far, rises[-1] / moved[-1], rises[1] / moved[1], max(*scatter, least), tells)
+    if values < FEW:
+        least = max(least, 100 * EPS_MACHINE * np.sum(np.abs(u)) * fn.size_nearby)
+    return Walk(step, near, far, rises[-1] / moved[-1], rises[1] / moved[1], max(*scatter, least), values)
 
 
 def _settle(fn, d, i, h, u):
     """Find the step that tells most about place i of d: not so large that f bends, nor so small that rounding drowns it."""
     walk = lambda step: _walk(fn, d.k, d.places[i], step, u)
     walks = [walk(32 * h), walk(h), walk(h / 32)]
-    while len(walks) < 8 and _goes_on(walks, d.size[i], fn.scale(u)):
+    scale = np.sum(np.abs(u)) * fn.size_inside
+    while len(walks) < 8 and _goes_on(walks, d.size[i], scale):
         walks.append(walk(walks[-1].step / 32))
-    best = _best(walks)
+    rounding = min((w.scatter for w in walks if w.values > 1), default=0)
+    best = _best([w if w.values >= FEW else w._replace(scatter=max(w.scatter, rounding)) for w in walks])
     d.numeric[i] = _slope(best)
     d.doubt[i] = _doubt(best)
     d.steps[i] = best.step
@@ -399,7 +404,7 @@ def _settle(fn, d, i, h, u):
     gaps = [abs(w.right - w.left) for w in walks[-2:]]
     blur = 20 * walks[-1].scatter / walks[-1].step
     jumps = gaps[1] > 4 * gaps[0] + 20 * blur
-    noisy = min((w.scatter for w in walks if w.tells), default=0) > NOISE * fn.scale(u)
+    noisy = rounding > NOISE * scale
     d.unsettled[i] = min(d.doubt[i] / VAGUE, apart / d.tol) > size and (jumps or noisy)
     parted = gaps[1] > 1e-3 * size + blur and gaps[1] > gaps[0] / 8  # eq. (1.12): smooth sides come together
     d.kink[i] = parted and not d.unsettled[i] and apart > d.doubt[i]
@@ -423,17 +428,16 @@ def _doubt(walk):
 
 def _best(walks):
     """The least doubtful walk, of those that no walk with smaller steps contradicts."""
-    telling = [w for w in walks if w.tells] or walks[:3]
     agree = lambda w, v: not abs(_slope(w) - _slope(v)) > _doubt(w) + _doubt(v)
-    standing = [w for w in telling if all(agree(w, v) for v in telling if v.step < w.step)]
+    standing = [w for w in walks if all(agree(w, v) for v in walks if v.step < w.step)]
     return min(standing, key=_doubt)
 
 
 def _goes_on(walks, size, scale):
     """Whether smaller steps may still tell more: f bends, or has no value, or scatters more than rounding explains."""
     last = walks[-1]
-    told = sum(w.tells for w in walks)
-    if not np.isfinite(last.near) or last.scatter > NOISE * scale or 0 < told < 2:
+    alone = last.values >= FEW and all(w.values < FEW for w in walks[:-1])
+    if not np.isfinite(last.near) or last.scatter > NOISE * scale or alone:
         return True
     seen = 1e-3 * size + 20 * last.scatter / last.step
     gap, before = (abs(w.right - w.left) for w in (last, walks[-2]))

@@ -30,7 +30,9 @@ class Evidence:
     def __init__(self, fn, u, d, measured, h):
         self.fn, self.u, self.d, self.measured = fn, u, d, measured
         self.name, self.x, self.y, self.k = d.name, d.x, fn.y, d.k
-        self.use = np.flatnonzero(~d.kink[:len(d.index)])
+        usable = ~d.kink[:len(d.index)]
+        clear = usable & (d.doubt < 1e-3 * d.size)[:len(d.index)]
+        self.use = np.flatnonzero(clear if clear.any() else usable)
         self.index = [d.index[i] for i in self.use]
         self.flat = np.array([np.ravel_multi_index(i, self.x.shape) for i in self.index], int)
         self.a = d.analytic[self.use]
