@@ -96,8 +96,8 @@ def _pattern(e):
         if found:
             guess = "" if e.telling.sum() > 1 or tier in PATTERNS[:2] else "only one entry tells, so this is a guess: "
             return guess + " or ".join(found[:3])
-    return (f"no known pattern fits: {e.wrong.sum()} of {len(e.wrong)} entries are wrong, and analytic and numeric are "
-            f"correlated by {np.corrcoef(e.a, e.n)[0, 1]:.2f}; check the steps of f one at a time")
+    return (f"no known pattern fits: {e.wrong.sum()} of {len(e.wrong)} entries are wrong; check the steps of f one at a "
+            f"time")
 
 
 def _sentences(found):
@@ -156,14 +156,19 @@ def factor(e):
     return None if c is None else _factor(c, e)
 
 
+def constant_or_factor(e):
+    """Where all entries are alike, an offset is as simple as a factor."""
+    if np.ptp(e.n) < 1e-6 * np.abs(e.n).max():
+        return constant_term(e)
+
+
 def constant_term(e):
     """Where the cotangent is all ones, a constant added to an elementwise derivative is still a constant."""
     if not e.elementwise:
         return None
     a, n = e.both_at(np.ones_like(e.u))
     c = _times(a - n, np.ones(len(a)), e.fine)
-    level = np.ptp(e.n) < 1e-6 * np.abs(e.n).max()  # then an offset is as simple as a factor
-    if c is not None and (level or e.telling.sum() >= 2 and factor(e) is None):
+    if c is not None:
         at = "at g = 1, " if e.y.size > 1 else ""
         return f"{at}analytic - numeric is {c:.6g} throughout: a constant term is missing, or too many"
 
@@ -238,9 +243,11 @@ def _hints(size, e):
                 yield f"a factor {text} too many?"
             elif values.size == 1 and values.item() and _is(size, abs(1 / (number * values.item()))):
                 yield f"a factor {text} forgotten?"
-    for k, what in lengths.items():
-        if " times " in what:
-            continue
+    plain = {k: what for k, what in lengths.items() if " times " not in what}
+    for (j, one), (k, other) in itertools.permutations(plain.items(), 2):
+        if _is(size, k / j) and one.split()[-1] == other.split()[-1]:
+            yield f"a mean over {j} ({one}) where one over {k} ({other}) is due?"
+    for k, what in plain.items():
         centred = _words_of(e.fn.f) & {"var", "std", "mean", "sum", "cov"}
         if centred and _is(size, k / (k - 1)):
             yield f"n - 1 where n is due? n = {k} is {what}"
@@ -288,7 +295,7 @@ def jacobian_transposed(e):
 
 def entries_moved(e):
     """Reversed, shifted or swapped along an axis of x, of f, or of both."""
-    if e.J is None or e.J.size < 3:
+    if e.J is None or e.nonzero(e.J).sum() < 2:
         return None
     at_x = [(f"of {e.name}", name, lambda J, m=move: m(J.reshape(-1, *e.x.shape), 1).reshape(J.shape))
             for name, move in _moves(e.x.shape)]
@@ -300,7 +307,7 @@ def entries_moved(e):
     for whose, name, move in at_f:
         if e.is_A(move(e.J)):
             return f"g is taken in the wrong order: {name} {whose}"
-    for (_, one, move), (_, other, then) in itertools.product(at_x, at_f):
+    for (_, one, move), (_, other, then) in itertools.product(at_x, at_f) if not e.elementwise else ():
         if "reversed" in one and "reversed" in other and e.is_A(move(then(e.J))):
             return (f"it is right but for a reversal, {one} of {e.name} and {other} of f: was a kernel or a window not "
                     f"turned round on the way back?")
@@ -308,6 +315,9 @@ def entries_moved(e):
 
 def _moves(shape):
     """(name, function of an array and the first of its axes that count)."""
+    if sum(n > 1 for n in shape) > 1:
+        axes = np.arange(len(shape))
+        yield "reversed along all axes", lambda M, first: np.flip(M, tuple(first + axes))
     for axis, n in enumerate(shape):
         if n > 1:
             yield f"reversed along axis {axis}", lambda M, first, a=axis: np.flip(M, first + a)
@@ -349,7 +359,7 @@ def _permutation(M, N, close):
 
 def amounts_misplaced(e):
     """Each output sends the right amounts, but to other entries."""
-    if e.J is None or len(e.J) < 2 or e.J.shape[1] < 2:
+    if e.J is None or e.J.shape[1] < 2:
         return None
     if np.abs(np.sort(e.J, axis=1) - np.sort(e.A, axis=1)).max() > e.close or (e.nonzero(e.J).sum(axis=1) > 1).any():
         return None
@@ -514,14 +524,19 @@ def entry_factor(e):
     suspects = [(name, text, np.array([q[i] for i in e.index])) for name, text, q in _suspects(e, e.d.x.shape)]
     suspects = [(name, text, q) for name, text, q in suspects if e.telling.sum() >= _least(q)]
     for name, text, q in suspects:
-        if (c := _times(e.n, q * e.a, e.fine)) is not None:
+        if (c := _times(e.n, q * e.a, e.fine)) is not None and _believable(c, q):
             return f"a factor {text} is missing (numeric = {_number(c)}{text} analytic)"
-        if (c := _times(e.a, q * e.n, e.fine)) is not None:
+        if (c := _times(e.a, q * e.n, e.fine)) is not None and _believable(c, q):
             return f"a factor {text} is too many (analytic = {_number(c)}{text} numeric)"
     for (one, text, q), (other, due, r) in itertools.permutations(suspects, 2):
         if text.replace(one, other) == due and one != other and len(np.unique(q)) > 3:
             if (c := _times(e.n * q, e.a * r, e.fine)) is not None and _is(c, 1):
                 return f"{text} stands where {due} is due"
+
+
+def _believable(c, q):
+    """A mask with a constant fits whatever is zero in the right places: no constant is allowed there."""
+    return len(np.unique(q)) > 2 or _is(abs(c), 1)
 
 
 def taken_elsewhere(e):
@@ -645,8 +660,9 @@ def path_missing(e):
     for one, other in itertools.combinations(flows, 2):
         both = np.array([one[2].ravel(), other[2].ravel()]).T
         c, *_ = np.linalg.lstsq(both, D, rcond=None)
-        simple = max(_oddness(1 - w, e) for w in c) < np.inf
-        if simple and (np.abs(D) > 10 * e.close).sum() >= 4 and np.abs(both @ c - D).max() <= 2 * e.close:
+        odd = max(_oddness(1 - w, e) for w in c)
+        alike = abs(c[0] - c[1]) < 1e-5
+        if odd < (np.inf if alike else 4) and (np.abs(D) > 10 * e.close).sum() >= 4 and np.abs(both @ c - D).max() <= 2 * e.close:
             return "; and ".join(_path_in_words(e, edge, 1 - w) for edge, w in zip((one, other), c))
 
 
@@ -695,29 +711,51 @@ def operation_wrong(e):
 
 def path_factor(e):
     """For an f that takes entry by entry: what flows through one operation lacks a known factor, or has it twice."""
-    if not e.flows or not e.elementwise or e.x.shape != e.y.shape or len(e.columns) < 4:
+    if not e.flows or len(e.columns) < 4 or not e.elementwise or e.y.size not in (1, e.x.size):
         return None
-    picks = np.array(e.columns)
-    D = e.D[picks, picks]
-    results = [(f"t, the result of {o.name},", o.result) for o in e.operations if isinstance(o.result, np.ndarray)]
+    columns = np.array(e.columns)
+    rows = columns if e.y.size > 1 else 0 * columns
+    D = e.D[rows, columns]
     for edge in e.flows:
-        flow = edge[2][picks, range(len(picks))]
+        flow = edge[2][rows, range(len(columns))]
         if (np.abs(flow) <= 10 * e.close).any():
             continue
         weight = 1 - D / flow
-        for name, values in [*e.arrays(), *results]:
-            if values.shape != e.x.shape:
+        for text, values in _local_factors(e):
+            q = values.ravel()[columns]
+            if len(np.unique(q)) < 4:
                 continue
+            where = _path_in_words(e, edge, 0).split(" is missing")[0]
+            if np.abs(weight * q - 1).max() < 1e-5:
+                return f"{where} lacks the factor {text}"
+            if np.abs(weight - q).max() < 1e-5 * np.abs(q).max():
+                return f"{where} has the factor {text} once too often"
+
+
+def _local_factors(e):
+    """(name, values) of what a derivative inside f may have as a factor: functions of arrays of x's shape."""
+    for _, text, values in _suspects(e, e.x.shape):
+        yield text, values
+    for operation, slope in zip(e.operations, e.slopes_inside()):
+        if slope is not None and slope.shape == e.x.shape:
             for text, function in SUSPECTS.items():
-                q = function(values).ravel()[picks]
-                if len(np.unique(q)) < 4:
-                    continue
-                where = _path_in_words(e, edge, 0).split(" is missing")[0]
-                factor_text = text.format(name.split(",")[0]) + (f" ({name[3:].strip(' ,')})" if "," in name else "")
-                if np.abs(weight * q - 1).max() < 1e-5:
-                    return f"{where} lacks the factor {factor_text}"
-                if np.abs(weight - q).max() < 1e-5 * np.abs(q).max():
-                    return f"{where} has the factor {factor_text} once too often"
+                yield f"{text.format('t')}, t being the result of {operation.name}", function(operation.result)
+            yield f"that is the derivative of {operation.name} in {e.name}", slope
+
+
+def path_rows(e):
+    """What flows through one operation is off by a factor of its own for each output."""
+    if not e.flows or len(e.J) < 2:
+        return None
+    D = e.D[:, e.columns]
+    for edge in e.flows:
+        flow = edge[2]
+        squares = np.sum(flow**2, axis=1, keepdims=True)
+        c = np.sum(D * flow, axis=1, keepdims=True) / np.where(squares > 0, squares, 1)
+        told = (np.abs(flow) > 10 * e.close).sum(axis=1) > 1
+        if told.sum() > 1 and np.abs(D - c * flow).max() <= 2 * e.close:
+            where = _path_in_words(e, edge, 0).split(" is missing")[0]
+            return f"{where} is off by a factor that is not the same for all outputs"
 
 
 # The difference is simple, though f could not be watched.
@@ -738,8 +776,9 @@ def rank_one(e):
             continue
         direction = _direction(e, [own[i] for i in live], vectors)
         if direction:
-            return (f"{word}what is missing has rank one, along {direction}, was taken for a constant")
-        return f"{word}what is missing has rank one: one quantity that all outputs share was taken for a constant"
+            return f"{word}numeric - analytic has rank one, along {direction}, is missing or wrong on the way back"
+        return (f"{word}numeric - analytic has rank one: one quantity that all outputs share is missing or wrong on the way "
+                f"back")
 
 
 def _blocks(e):
@@ -815,6 +854,8 @@ def _where(e, mask, decided=None, whole=None):
     same = [(name, values.ravel()) for name, values in e.arrays() if values.shape == x.shape]
     known = [0, *(abs(value) for _, value in constants(e.fn.f, float))]
     for name, v in same:
+        if name == "f" and not v[inside].any():
+            continue  # that f is 0 there goes without saying
         if np.ptp(v[inside]) == 0 != v[inside][0] and not (v[outside] == v[inside][0]).any():
             return f" where {name} is {v[inside][0]:g}"
         for text, t in (name, v), (f"|{name}|", np.abs(v)):
@@ -867,12 +908,22 @@ def rows_or_entries(e):
     for axis, word in enumerate(["row", "column"] if e.d.x.ndim == 2 else []):
         bad, good = (sorted({i[axis] for i, w in zip(e.index, which) if w}) for which in (e.wrong, right))
         if good and not set(bad) & set(good):
-            return f"{word} {str(bad)[1:-1]} wrong, {word} {str(good)[1:-1]} right{_there(e)}"
+            which = _rows_where(e, bad, good)
+            return f"{word} {str(bad)[1:-1]} wrong, {word} {str(good)[1:-1]} right{which}{_there(e)}"
     listed = lambda which: ", ".join(str(i) for i, w in zip(e.index, which) if w)
     if e.wrong.sum() < 5:
         return f"right but for entry {listed(e.wrong)}{_there(e)}"
     if right.sum() < 5:
         return f"wrong but for entry {listed(right)}{_there(e)}"
+
+
+def _rows_where(e, bad, good):
+    """', just where t is 0' for an array t that has one number for each row (or column), and tells the two apart."""
+    for name, values in e.arrays():
+        if values.ndim == 1 and len(values) == len(bad) + len(good) > 4 and len(bad) > 1:
+            if np.ptp(values[bad]) == 0 and not (values[good] == values[bad[0]]).any():
+                return f", just where {name} is {values[bad[0]]:g}"
+    return ""
 
 
 def outputs_wrong(e):
@@ -898,11 +949,17 @@ def pairs_missing(e):
             f"that f links are missing: a path, an index or a term was left out")
 
 
+def same_everywhere(e):
+    """The rule gives one number for all entries, and there are several."""
+    if e.y.size == 1 and len(e.a) > 2 and np.ptp(e.a) <= 1e-9 * np.abs(e.a).max():
+        return f"the rule gives the same number for every entry of {e.name}, and the numeric derivatives differ"
+
+
 # Simple readings first. Of the first group in which any fits, all that fit are given.
 PATTERNS = [
     [zero],
     [g_unused, g_not_linear],
-    [factor, constant_term, first_row, transposed, swapped],
+    [factor, constant_or_factor, first_row, transposed, swapped],
     [jacobian_transposed],
     [entries_moved],
     [only_diagonal],
@@ -911,16 +968,18 @@ PATTERNS = [
     [spread_out],
     [wrong_axis, derivative_moved],
     [entry_factor],
-    [taken_elsewhere],
     [entries_permuted, label_off],
     [amounts_misplaced],
+    [taken_elsewhere],
     [wrong_where],
     [path_missing],
+    [constant_term],
     [operation_wrong],
     [output_factor],
     [input_factor],
     [term],
     [path_factor],
+    [path_rows],
     [rank_one],
     [rows_mixed],
     [reaches_too_far],
@@ -928,6 +987,7 @@ PATTERNS = [
     [outputs_wrong],
     [along],
     [pairs_missing],
+    [same_everywhere],
 ]
 
 

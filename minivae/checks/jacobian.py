@@ -117,10 +117,13 @@ class Evidence:
 
     @property
     def elementwise(self):
-        """Whether each entry goes into one output at most, as measured and by the rule; a single output counts."""
+        """Whether each entry goes into one output at most, the same as measured and by the rule; a single output counts."""
         if self.y.size == 1:
             return True
-        return self.J is not None and all((self.nonzero(M).sum(axis=0) <= 1).all() for M in (self.J, self.A))
+        if self.J is None:
+            return False
+        linked = self.nonzero(self.J) | self.nonzero(self.A)
+        return bool((linked.sum(axis=0) <= 1).all())
 
     def is_A(self, matrix):
         """Whether the rule's Jacobian is this matrix, to within rounding."""
@@ -155,6 +158,10 @@ class Evidence:
         if self.J is None or self.fn.vjp is None:
             return None
         return self._paths.flows(self.J[:, self.columns], 5 * self.close)
+
+    def slopes_inside(self):
+        """For an f that takes entry by entry: the derivative of each operation's result in x."""
+        return self._paths.slopes_inside()
 
     def other_changes(self):
         return self._paths.other_changes() if self.flows else []
