@@ -129,7 +129,7 @@ def zero(e):
             return "the gradient is zero: none arrives, so the path to this input is cut, perhaps by .data or float()"
         return "the gradient is zero: its rule was dropped, or returns zeros"
     if np.abs(e.n).max() <= 10 * e.fine * np.abs(e.a).max():
-        return "the numeric gradient is zero, for f does not change with this input, but the analytic one is not"
+        return "the numeric gradient is zero, for f does not change with this input here, but the analytic one is not"
 
 
 def g_unused(e):
@@ -315,15 +315,15 @@ def entries_moved(e):
 
 def _moves(shape):
     """(name, function of an array and the first of its axes that count)."""
-    if sum(n > 1 for n in shape) > 1:
-        axes = np.arange(len(shape))
-        yield "reversed along all axes", lambda M, first: np.flip(M, tuple(first + axes))
     for axis, n in enumerate(shape):
         if n > 1:
             yield f"reversed along axis {axis}", lambda M, first, a=axis: np.flip(M, first + a)
     for i, j in itertools.combinations(range(len(shape)), 2):
         if shape[i] == shape[j] > 1:
             yield f"axes {i} and {j} exchanged", lambda M, first, i=i, j=j: np.swapaxes(M, first + i, first + j)
+    if sum(n > 1 for n in shape) > 1:
+        axes = np.arange(len(shape))
+        yield "reversed along all axes", lambda M, first: np.flip(M, tuple(first + axes))
     for axis, n in enumerate(shape):
         for by in sorted(range(1 - n // 2 - n % 2, n // 2 + 1), key=abs)[1:] if n < 65 else ():
             yield f"shifted by {by} along axis {axis}", lambda M, first, a=axis, by=by: np.roll(M, by, first + a)
@@ -632,7 +632,7 @@ def term(e):
             continue
         if (c := _times(a - n, q, e.fine)) is not None:
             return f"{at}analytic - numeric is {_number(c)}{text}: a term is missing, or too many"
-        if len(q) > _least(q) + 2:
+        if len(q) >= max(_least(q), 5):
             both = np.array([q, np.ones(len(q))]).T
             c, *_ = np.linalg.lstsq(both, a - n, rcond=None)
             if np.abs(both @ c - (a - n)).max() <= e.fine * np.abs(a - n).max():
@@ -979,12 +979,12 @@ PATTERNS = [
     [input_factor],
     [term],
     [path_factor],
-    [path_rows],
     [rank_one],
     [rows_mixed],
     [reaches_too_far],
     [rows_or_entries],
     [outputs_wrong],
+    [path_rows],
     [along],
     [pairs_missing],
     [same_everywhere],

@@ -16,6 +16,11 @@ class Obstacle(Exception):
     """A reason why nothing can be compared; it becomes the diagnosis."""
 
 
+def single_precision(where):
+    return (f"float32 ({where}): differences of float32 numbers are mostly noise. Check in float64: "
+            f"x.astype(np.float64), or dtype=np.float64 for a model")
+
+
 class Function:
     """f at its inputs, with the rule for its gradient.
 
@@ -57,8 +62,7 @@ class Function:
         self.y = y = self.value()
         single = [self.names[k] for k in self.variables if self.tensors[k].dtype == np.float32]
         if single or y.dtype == np.float32:
-            raise Obstacle(f"float32 ({', '.join(single) or 'the result of f'}): differences of float32 numbers are "
-                           f"mostly noise. Check in float64: x.astype(np.float64), or dtype=np.float64 for a model")
+            raise Obstacle(single_precision(", ".join(single) or "the result of f"))
         if not np.isfinite(y).all():
             raise Obstacle(f"f is not finite: {np.sum(~np.isfinite(y))} of its {y.size} values are NaN or infinite")
         again = self.value()
@@ -138,24 +142,24 @@ class Function:
         return max(sizes)
 
     @functools.cached_property
+    def inside(self):
+        """The results of all operations on the way to f, as far as they can be watched."""
+        results = []
+        if self.vjp is None:
+            with told_of_operations(lambda f, args, kwargs, result: results.append(result.data)):
+                self.f(*self.tensors)
+        else:
+            try:
+                results = [operation.result for operation in watch(self.f, self.arrays())[1]]
+            except Exception:  # whatever f may stumble over when it is given arrays that are not quite plain
+                pass
+        return [r for r in results if isinstance(r, np.ndarray) and r.dtype.kind == "f"]
+
+    @functools.cached_property
     def size_inside(self):
-        """The same, or the largest number on the way to f: where terms cancel, this is the size of the terms."""
-        return max(self.size_nearby, largest_inside(self))
-
-
-def largest_inside(fn):
-    """The largest number that any operation in f gives, as far as they can be watched."""
-    results = []
-    if fn.vjp is None:
-        with told_of_operations(lambda f, args, kwargs, result: results.append(result.data)):
-            fn.f(*fn.tensors)
-    else:
-        try:
-            results = [operation.result for operation in watch(fn.f, fn.arrays())[1]]
-        except Exception:  # whatever f may stumble over when it is given arrays that are not quite plain
-            return 0.0
-    sizes = [np.abs(r).max(initial=0) for r in results if isinstance(r, np.ndarray) and r.dtype.kind == "f"]
-    return max((size for size in sizes if np.isfinite(size)), default=0.0)
+        """The same as size_nearby, or the largest number on the way to f: where terms cancel, this is their size."""
+        sizes = [np.abs(result).max(initial=0) for result in self.inside]
+        return max([self.size_nearby, *(size for size in sizes if np.isfinite(size))])
 
 
 @contextlib.contextmanager

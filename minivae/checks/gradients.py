@@ -13,7 +13,7 @@ import numpy as np
 
 from ..screen.progress import Progress
 from .diagnosis import explain, why_nothing_shows
-from .function import Function, Obstacle
+from .function import Function, Obstacle, single_precision
 from .rules import look_at_rules
 
 EPS_MACHINE = np.finfo(float).eps
@@ -168,6 +168,8 @@ def _compare_all(fn, u, h, tol, samples, rng):
 def _explain(fn, u, measured, h):
     """What is wrong, in words: for an f of Tensors with the name of the rule, where one is found to be wrong."""
     remark = ""
+    if any(result.dtype == np.float32 for result in fn.inside):
+        return single_precision("inside f")
     if fn.vjp is None and any(d.surely_wrong for d in measured):
         diagnosis, remark = look_at_rules(fn, check_gradients)
         if diagnosis:
@@ -393,7 +395,8 @@ def _settle(fn, d, i, h, u):
     while len(walks) < 8 and _goes_on(walks, d.size[i], scale):
         walks.append(walk(walks[-1].step / 32))
     rounding = min((w.scatter for w in walks if w.values > 1), default=0)
-    best = _best([w if w.values >= FEW else w._replace(scatter=max(w.scatter, rounding)) for w in walks])
+    hidden = min(rounding, 1000 * EPS_MACHINE * scale)  # what rounding may hide where f does not seem to change
+    best = _best([w if w.values >= FEW else w._replace(scatter=max(w.scatter, hidden)) for w in walks])
     d.numeric[i] = _slope(best)
     d.doubt[i] = _doubt(best)
     d.steps[i] = best.step
