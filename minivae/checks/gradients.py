@@ -1,4 +1,5 @@
-"""Is a gradient right? check_gradients compares it with finite differences, taylor_test with Taylor's formula.
+"""Is a gradient right? check_gradients compares it with finite differences, taylor_test with
+Taylor's formula.
 
 This page measures. What a mistake looks like is told by diagnosis.py, from what is measured here.
 """
@@ -17,9 +18,12 @@ from .function import Function, Obstacle, single_precision
 from .rules import look_at_rules
 
 EPS_MACHINE = np.finfo(float).eps
-VAGUE = 1e-4  # where a numeric derivative is less certain than this share of its size, other steps are tried
+# where a numeric derivative is less certain than this share of its size, other steps are tried
+VAGUE = 1e-4
 BLIND = 0.1  # where it is less certain than this share, it shows nothing
-NOISE = 1e-9  # a share of f: rounding in float64 stays below it, float32 and a stopped iteration do not
+NOISE = (
+    1e-9  # a share of f: rounding in float64 stays below it, float32 and a stopped iteration do not
+)
 Entry = namedtuple("Entry", "input index analytic numeric error")
 
 
@@ -37,7 +41,8 @@ class Report:
 
     ok: whether it passed.
     title: the first line of the text, with the verdict.
-    diagnosis: what the mistake looks like; or what a check that passed could not show; "" if there is nothing to say.
+    diagnosis: what the mistake looks like; or what a check that passed could not show; "" if there
+        is nothing to say.
     lines: what was checked, one line per input.
     error: the largest error.
     worst: the five worst entries, as (input, index, analytic, numeric, error).
@@ -63,7 +68,9 @@ class Report:
         text += ["  => " + line for line in self.diagnosis.splitlines()]
         text = [textwrap.fill(line, 79, subsequent_indent="     ") for line in text]
         if self.worst and not self.ok:
-            text += [f"  {'worst entries':<24}{'index':<13}{'analytic':>15}{'numeric':>15}{'error':>10}"]
+            text += [
+                f"  {'worst entries':<24}{'index':<13}{'analytic':>15}{'numeric':>15}{'error':>10}"
+            ]
             text += [_row(entry) for entry in self.worst]
         return "\n".join(text)
 
@@ -74,32 +81,40 @@ def _row(entry):
     return f"  {entry.input[:23]:<24}{index[:12]:<13}{numbers}"
 
 
-def check_gradients(f, *inputs, vjp=None, h=1e-5, tol=1e-7, samples=None, rng=None, raise_error=True):
-    """Compare the gradient of f in every entry of every input with a central difference, eq. (1.4), in float64.
+def check_gradients(
+    f, *inputs, vjp=None, h=1e-5, tol=1e-7, samples=None, rng=None, raise_error=True
+):
+    """Compare the gradient of f in every entry of every input with a central difference, eq. (1.4),
+    in float64.
 
-    f: takes the inputs as Tensors and returns a Tensor of any shape. It is projected on a random cotangent u: compared
-        is the gradient of sum(u * f), eq. (1.8), since a plain sum hides mistakes (the sum of a softmax is always 1).
-        For an f of one number the report divides by u again, so that it shows the gradient of f itself.
-    inputs: arrays or floats, made into Tensors; or Tensors, such as the parameters of a model, which are moved in
-        place and put back, also after an exception. A Tensor without requires_grad is a constant.
-    vjp: for a gradient written by hand. f then maps plain arrays to an array, and vjp(g, *inputs) returns the gradient
-        of sum(g * f) in each input (several as a tuple); for a scalar f: lambda g, x: g * my_grad(x).
+    f: takes the inputs as Tensors and returns a Tensor of any shape. It is projected on a random
+        cotangent u: compared is the gradient of sum(u * f), eq. (1.8), since a plain sum hides
+        mistakes (the sum of a softmax is always 1). For an f of one number the report divides by u
+        again, so that it shows the gradient of f itself.
+    inputs: arrays or floats, made into Tensors; or Tensors, such as the parameters of a model,
+        which are moved in place and put back, also after an exception. A Tensor without
+        requires_grad is a constant.
+    vjp: for a gradient written by hand. f then maps plain arrays to an array, and vjp(g, *inputs)
+        returns the gradient of sum(g * f) in each input (several as a tuple); for a scalar f:
+        lambda g, x: g * my_grad(x).
     h: the step; 1e-4 suits a whole loss of tens of nats better, eq. (1.6).
     tol: the largest error allowed.
-    samples: check this many random entries of each input, and two random directions if those are not all.
+    samples: check this many random entries of each input, and two random directions if those are
+        not all.
     rng: for u, samples and directions; if left out, the same numbers at each call.
     raise_error: False to get the Report of a check that fails, in place of the exception.
 
-    The error of an entry is |a - n| over max(|a|, |n|, the largest |n| of its input), eq. (1.11): a zero beside large
-    entries may have their rounding, but where all entries are small, a small share of them still shows. |a - n| is
-    taken less what n is uncertain by. At first that is the rounding of f, eq. (1.5). Where it leaves a doubt, n is
-    extrapolated from several steps, with the scatter of f about a smooth curve as its rounding, and the most certain
-    value counts.
+    The error of an entry is |a - n| over max(|a|, |n|, the largest |n| of its input), eq. (1.11): a
+    zero beside large entries may have their rounding, but where all entries are small, a small
+    share of them still shows. |a - n| is taken less what n is uncertain by. At first that is the
+    rounding of f, eq. (1.5). Where it leaves a doubt, n is extrapolated from several steps, with
+    the scatter of f about a smooth curve as its rounding, and the most certain value counts.
 
-    Returns a Report. Where a check passes but could not have failed (f ignores an input, is flat where it is looked
-    at, or drowns in rounding), title and diagnosis say that nothing was shown. float32 always fails: it proves nothing.
-    Raises GradientError, an AssertionError that carries the Report, if the check fails and raise_error is true;
-    TypeError or ValueError for arguments of the wrong kind.
+    Returns a Report. Where a check passes but could not have failed (f ignores an input, is flat
+    where it is looked at, or drowns in rounding), title and diagnosis say that nothing was shown.
+    float32 always fails: it proves nothing. Raises GradientError, an AssertionError that carries
+    the Report, if the check fails and raise_error is true; TypeError or ValueError for arguments of
+    the wrong kind.
     """
     rng = _check_arguments(h, tol, samples, rng)
     fn = Function(f, inputs, vjp)
@@ -119,7 +134,9 @@ def _check_arguments(h, tol, samples, rng):
         if not isinstance(value, (int, float, np.number)) or not 0 < value < np.inf:
             raise ValueError(f"{name} must be a positive number, got {value!r}")
     if samples is not None and (not isinstance(samples, (int, np.integer)) or samples < 1):
-        raise ValueError(f"samples must be None, for all entries, or an integer of at least 1, got {samples!r}")
+        raise ValueError(
+            f"samples must be None, for all entries, or an integer of at least 1, got {samples!r}"
+        )
     return _check_rng(rng)
 
 
@@ -135,6 +152,7 @@ def _cotangent(y, rng):
 
 
 # Comparing: every input, then what to say about it.
+
 
 def _compare_all(fn, u, h, tol, samples, rng):
     started = time.perf_counter()
@@ -162,11 +180,14 @@ def _compare_all(fn, u, h, tol, samples, rng):
         lines.append(f"this took {seconds:.0f} s: samples=50 checks a random part of each input")
     entries = sorted((e for d in measured for e in d.entries(u)), key=lambda e: -e.error)
     error = max(float(d.error.max(initial=0)) for d in measured)
-    return Report(not wrong, _title(measured, wrong, unseen, error, tol), diagnosis, lines, error, entries[:5])
+    return Report(
+        not wrong, _title(measured, wrong, unseen, error, tol), diagnosis, lines, error, entries[:5]
+    )
 
 
 def _explain(fn, u, measured, h):
-    """What is wrong, in words: for an f of Tensors with the name of the rule, where one is found to be wrong."""
+    """What is wrong, in words: for an f of Tensors with the name of the rule, where one is found to
+    be wrong."""
     remark = ""
     if any(result.dtype == np.float32 for result in fn.inside):
         return single_precision("inside f")
@@ -188,7 +209,9 @@ def _title(measured, wrong, unseen, error, tol):
     if unseen and len(unseen) == len(measured):
         return "check_gradients passed, but nothing was shown: no gradient could be told from zero"
     count = sum(len(d.places) for d in measured)
-    title = f"check_gradients passed: {count} derivatives, largest error {_beyond(error)} (tol {tol:g})"
+    title = (
+        f"check_gradients passed: {count} derivatives, largest error {_beyond(error)} (tol {tol:g})"
+    )
     if unseen:
         title += f"; nothing was shown of {', '.join(d.name for d in unseen)}"
     return title
@@ -208,21 +231,26 @@ def _too_large(d):
     steps = d.steps[d.coarse]
     where = d.where(np.flatnonzero(d.coarse)[0])
     h = 10.0 ** math.floor(math.log10(steps.min()))
-    return (f"{d.name}: h is too large here: try h={h:.0e}. Near {where} f changes its slope within h, and the gradient "
-            f"agrees with smaller steps only")
+    return (
+        f"{d.name}: h is too large here: try h={h:.0e}. Near {where} f changes its slope within h,"
+        " and the gradient agrees with smaller steps only"
+    )
 
 
 @dataclasses.dataclass
 class Derivatives:
-    """The derivatives of sum(u * f) in input k, analytic and numeric, one for each place that is looked at.
+    """The derivatives of sum(u * f) in input k, analytic and numeric, one for each place that is
+    looked at.
 
     k, name, x: which input, what it is called, and its array.
     gradient: its whole analytic gradient; None if none arrived.
     places: where x is moved, as (index, 1.0), or (..., v) for a direction v of length 1.
     tol: the error allowed.
-    analytic, numeric: the derivatives. doubt: what the numeric ones are uncertain by. steps: the steps behind them.
+    analytic, numeric: the derivatives. doubt: what the numeric ones are uncertain by. steps: the
+        steps behind them.
     slope: how steep f is over longer ways, where nothing else was shown.
-    kink, outside: f has no derivative there; and the analytic value is not between the slopes on the two sides.
+    kink, outside: f has no derivative there; and the analytic value is not between the slopes on
+        the two sides.
     unsettled: no step gives an answer, for f is noisy or jumps. coarse: h is too large there.
     """
 
@@ -255,12 +283,16 @@ class Derivatives:
     @property
     def size(self):
         """What the error of each place is a share of, eq. (1.11)."""
-        a, n = (np.nan_to_num(np.abs(values), nan=0, posinf=0) for values in (self.analytic, self.numeric))
+        a, n = (
+            np.nan_to_num(np.abs(values), nan=0, posinf=0)
+            for values in (self.analytic, self.numeric)
+        )
         return np.maximum(np.maximum(a, n), n.max(initial=0))
 
     @property
     def error(self):
-        """The error of each place, eq. (1.11), beyond what the numeric derivative is uncertain by."""
+        """The error of each place, eq. (1.11), beyond what the numeric derivative is uncertain
+        by."""
         if not self.right_shape:
             return np.full(len(self.places), np.inf)
         beyond = np.maximum(np.abs(self.analytic - self.numeric) - self.doubt, 0)
@@ -272,7 +304,9 @@ class Derivatives:
 
     @property
     def surely_wrong(self):
-        return self.right_shape and bool(((self.error > self.tol) & ~self.kink & ~self.unsettled).any())
+        return self.right_shape and bool(
+            ((self.error > self.tol) & ~self.kink & ~self.unsettled).any()
+        )
 
     @property
     def shows(self):
@@ -284,15 +318,25 @@ class Derivatives:
 
     def entries(self, u):
         unit = u.item() if u.size == 1 else 1.0
-        names = [str(self.where(i)).removeprefix("a ") if w is ... else w for i, (w, _) in enumerate(self.places)]
+        names = [
+            str(self.where(i)).removeprefix("a ") if w is ... else w
+            for i, (w, _) in enumerate(self.places)
+        ]
         if not self.right_shape:
             return []
         numbers = zip(names, self.analytic / unit, self.numeric / unit, self.error)
-        return [Entry(self.name, where, float(a), float(n), float(error)) for where, a, n, error in numbers]
+        return [
+            Entry(self.name, where, float(a), float(n), float(error))
+            for where, a, n, error in numbers
+        ]
 
     def line(self):
         some = len(self.index) < self.x.size
-        count = f"{len(self.index)} of {self.x.size} entries and 2 directions" if some else f"{self.x.size} entries"
+        count = (
+            f"{len(self.index)} of {self.x.size} entries and 2 directions"
+            if some
+            else f"{self.x.size} entries"
+        )
         if not self.right_shape:
             found = "all wrong"
         elif not self.ok:
@@ -307,6 +351,7 @@ class Derivatives:
 
 
 # Measuring: one central difference per place; where it leaves a doubt, several.
+
 
 def _places(x, samples, rng):
     chosen = range(x.size)
@@ -324,7 +369,8 @@ def _measure(fn, d, u, h, patience):
         d.steps[i] = h
         patience.one_more()
 
-    # Look again where the gradient seems wrong, the worst first, and where rounding could hide that it is.
+    # Look again where the gradient seems wrong, the worst first, and where rounding could hide that
+    # it is.
     again = np.flatnonzero((d.error > d.tol) | (d.doubt > VAGUE * d.size))
     wrong = []
     blind = []
@@ -340,14 +386,17 @@ def _measure(fn, d, u, h, patience):
 
 
 def _central(fn, k, place, h, u):
-    """The derivative of sum(u * f) at a place by eq. (1.4), and its rounding as estimated from the size of f, eq. (1.5)."""
+    """The derivative of sum(u * f) at a place by eq. (1.4), and its rounding as estimated from the
+    size of f, eq. (1.5)."""
     where, v = place
     high, (up,) = fn.moved([(k, where, h * v)])
     low, (down,) = fn.moved([(k, where, -h * v)])
     taken = np.sum(up * v) - np.sum(down * v)
     if not np.sum(up * v) > 0 > np.sum(down * v):
         x = fn.tensors[k].data[where]
-        raise ValueError(f"the step h = {h:g} is lost in the rounding of {x} in {fn.names[k]}: pass a larger h")
+        raise ValueError(
+            f"the step h = {h:g} is lost in the rounding of {x} in {fn.names[k]}: pass a larger h"
+        )
     changed = high != low
     size = np.abs(u.ravel()) * np.maximum(np.abs(high), np.abs(low))
     rounding = 4 * EPS_MACHINE * np.sum(size[changed if changed.any() else ...])
@@ -363,9 +412,12 @@ CURVE, _ = np.linalg.qr(np.vander(SIDE / 10, 4))  # the cubic polynomials at ten
 def _walk(fn, k, place, step, u):
     """Walk from a place in ten steps to either side and look at sum(u * f) on the way.
 
-    near, far: the central differences over one step and over two. left, right: the differences on either side.
-    scatter: how far f scatters about a cubic on either side. That is its rounding, and what a cubic cannot follow.
-    values: how many different values f takes on the way. Where they are few, rounding may hide what f does.
+    near, far: the central differences over one step and over two. left, right: the differences on
+        either side.
+    scatter: how far f scatters about a cubic on either side. That is its rounding, and what a cubic
+        cannot follow.
+    values: how many different values f takes on the way. Where they are few, rounding may hide what
+        f does.
     """
     where, v = place
     rises = {}
@@ -379,24 +431,33 @@ def _walk(fn, k, place, step, u):
     near = (rises[1] - rises[-1]) / (moved[1] - moved[-1])
     far = (rises[2] - rises[-2]) / (moved[2] - moved[-2])
     sides = [np.array([rises[sign * j] for j in SIDE]) for sign in (1, -1)]
-    scatter = [np.linalg.norm(side - CURVE @ (CURVE.T @ side)) / math.sqrt(10 - 4) for side in sides]
+    scatter = [
+        np.linalg.norm(side - CURVE @ (CURVE.T @ side)) / math.sqrt(10 - 4) for side in sides
+    ]
     values = len({*rises.values()})
     least = EPS_MACHINE * np.sum(np.abs(u * fn.y).ravel()[changed if changed.any() else ...])
     if values < FEW:
         least = max(least, 100 * EPS_MACHINE * np.sum(np.abs(u)) * fn.size_nearby)
-    return Walk(step, near, far, rises[-1] / moved[-1], rises[1] / moved[1], max(*scatter, least), values)
+    return Walk(
+        step, near, far, rises[-1] / moved[-1], rises[1] / moved[1], max(*scatter, least), values
+    )
 
 
 def _settle(fn, d, i, h, u):
-    """Find the step that tells most about place i of d: not so large that f bends, nor so small that rounding drowns it."""
+    """Find the step that tells most about place i of d: not so large that f bends, nor so small
+    that rounding drowns it."""
     walk = lambda step: _walk(fn, d.k, d.places[i], step, u)
     walks = [walk(32 * h), walk(h), walk(h / 32)]
     scale = np.sum(np.abs(u)) * fn.size_inside
     while len(walks) < 8 and _goes_on(walks, d.size[i], scale):
         walks.append(walk(walks[-1].step / 32))
     rounding = min((w.scatter for w in walks if w.values > 1), default=0)
-    hidden = min(rounding, 1000 * EPS_MACHINE * scale)  # what rounding may hide where f does not seem to change
-    best = _best([w if w.values >= FEW else w._replace(scatter=max(w.scatter, hidden)) for w in walks])
+    hidden = min(
+        rounding, 1000 * EPS_MACHINE * scale
+    )  # what rounding may hide where f does not seem to change
+    best = _best(
+        [w if w.values >= FEW else w._replace(scatter=max(w.scatter, hidden)) for w in walks]
+    )
     d.numeric[i] = _slope(best)
     d.doubt[i] = _doubt(best)
     d.steps[i] = best.step
@@ -409,10 +470,14 @@ def _settle(fn, d, i, h, u):
     jumps = gaps[1] > 4 * gaps[0] + 20 * blur
     noisy = rounding > NOISE * scale
     d.unsettled[i] = min(d.doubt[i] / VAGUE, apart / d.tol) > size and (jumps or noisy)
-    parted = gaps[1] > 1e-3 * size + blur and gaps[1] > gaps[0] / 8  # eq. (1.12): smooth sides come together
+    parted = (
+        gaps[1] > 1e-3 * size + blur and gaps[1] > gaps[0] / 8
+    )  # eq. (1.12): smooth sides come together
     d.kink[i] = parted and not d.unsettled[i] and apart > d.doubt[i]
     slopes = sorted([walks[-1].left, walks[-1].right])
-    d.outside[i] = d.kink[i] and not slopes[0] <= d.analytic[i] + gaps[1] / 1e3 <= slopes[1] + gaps[1] / 500
+    d.outside[i] = (
+        d.kink[i] and not slopes[0] <= d.analytic[i] + gaps[1] / 1e3 <= slopes[1] + gaps[1] / 500
+    )
     would_do = [w.step for w in walks if abs(w.near - d.numeric[i]) < 1e-3 * size + d.doubt[i]]
     d.coarse[i] = would_do and max(would_do) < h / 100 and not d.kink[i] and not d.unsettled[i]
     if d.coarse[i]:
@@ -424,7 +489,8 @@ def _slope(walk):
 
 
 def _doubt(walk):
-    """What the slope of a walk is uncertain by: f bends on the way, eq. (1.4), and is rounded, eq. (1.5)."""
+    """What the slope of a walk is uncertain by: f bends on the way, eq. (1.4), and is rounded, eq.
+    (1.5)."""
     doubt = abs(walk.near - walk.far) + 20 * walk.scatter / walk.step
     return doubt if np.isfinite(doubt) else np.inf
 
@@ -437,18 +503,22 @@ def _best(walks):
 
 
 def _goes_on(walks, size, scale):
-    """Whether smaller steps may still tell more: f bends, or has no value, or scatters more than rounding explains."""
+    """Whether smaller steps may still tell more: f bends, or has no value, or scatters more than
+    rounding explains."""
     last = walks[-1]
     alone = last.values >= FEW and all(w.values < FEW for w in walks[:-1])
     if not np.isfinite(last.near) or last.scatter > NOISE * scale or alone:
         return True
     seen = 1e-3 * size + 20 * last.scatter / last.step
     gap, before = (abs(w.right - w.left) for w in (last, walks[-2]))
-    return abs(last.near - last.far) > seen or gap > seen and gap > before / 8  # smooth sides come together
+    return (
+        abs(last.near - last.far) > seen or gap > seen and gap > before / 8
+    )  # smooth sides come together
 
 
 def _slope_further_off(fn, d, u):
-    """How steep f is over a way of 0.01 in input d, or over a longer one; 0 if f does not change at all."""
+    """How steep f is over a way of 0.01 in input d, or over a longer one; 0 if f does not change at
+    all."""
     rng = np.random.default_rng(0)
     slopes = []
     for reach in (0.01, 0.1, 1.0, 10.0):
@@ -458,7 +528,8 @@ def _slope_further_off(fn, d, u):
 
 
 class _Patience:
-    """A line on the terminal once a check has taken a second: how far it is, and what would be quicker."""
+    """A line on the terminal once a check has taken a second: how far it is, and what would be
+    quicker."""
 
     def __init__(self, total):
         self.total = total
@@ -475,19 +546,26 @@ class _Patience:
             self.line = Progress()
         left = seconds / self.done * (self.total - self.done)
         quicker = ", samples=50 is quicker" if left > 10 else ""
-        self.line(f"check_gradients: {self.done} of {self.total}, {left:.0f} s to go{quicker}", self.done / self.total)
+        self.line(
+            f"check_gradients: {self.done} of {self.total}, {left:.0f} s to go{quicker}",
+            self.done / self.total,
+        )
 
 
 # The Taylor test.
 
+
 def taylor_test(f, *inputs, rng=None):
-    """The remainder |f(x + h v) - f(x) - h g.v| along a random direction v, which must fall as h^2, eq. (1.9).
+    """The remainder |f(x + h v) - f(x) - h g.v| along a random direction v, which must fall as h^2,
+    eq. (1.9).
 
-    f, inputs, rng: as for check_gradients; f must be smooth. With a wrong gradient g the remainder falls as h,
-    eq. (1.10). It is taken for h from 1e-2 to 1e-5, and read where it stands clear of the rounding of f.
+    f, inputs, rng: as for check_gradients; f must be smooth. With a wrong gradient g the remainder
+        falls as h, eq. (1.10). It is taken for h from 1e-2 to 1e-5, and read where it stands clear
+        of the rounding of f.
 
-    Returns a Report and raises nothing where the test fails: ok, slope (2, more if the curvature vanishes), steps,
-    remainders, and a diagnosis that says so if f is affine, has a kink, or the remainder has sunk into rounding.
+    Returns a Report and raises nothing where the test fails: ok, slope (2, more if the curvature
+    vanishes), steps, remainders, and a diagnosis that says so if f is affine, has a kink, or the
+    remainder has sunk into rounding.
     """
     rng = _check_rng(rng)
     fn = Function(f, inputs)
@@ -502,7 +580,9 @@ def taylor_test(f, *inputs, rng=None):
     except Obstacle as obstacle:
         return Report(False, "taylor_test FAILED: nothing could be compared", str(obstacle))
 
-    predicted = sum(np.sum(g * d) for g, d in zip(grads, v) if g is not None)  # g.v, the rise per unit of h
+    predicted = sum(
+        np.sum(g * d) for g, d in zip(grads, v) if g is not None
+    )  # g.v, the rise per unit of h
     floor = 1e3 * EPS_MACHINE * np.sum(np.abs(u * fn.y)) + 1e-300
     remainder = np.abs(ahead - steps * predicted)
     slope = _last_slope(steps, remainder, floor)
@@ -514,7 +594,9 @@ def taylor_test(f, *inputs, rng=None):
     lines = []
     for h, r in zip(steps, remainder):
         lines.append(f"h = {h:.1e}   remainder {r:.2e}" + ("" if r > floor else "   (rounding)"))
-    return Report(ok, title, diagnosis, lines, steps=steps, remainders=remainder, slope=float(slope))
+    return Report(
+        ok, title, diagnosis, lines, steps=steps, remainders=remainder, slope=float(slope)
+    )
 
 
 def _rises(fn, u, v, steps):
@@ -524,7 +606,8 @@ def _rises(fn, u, v, steps):
 
 
 def _last_slope(steps, values, floor):
-    """The power of h by which the values fall at the smallest steps that stand clear of rounding; NaN if there are none."""
+    """The power of h by which the values fall at the smallest steps that stand clear of rounding;
+    NaN if there are none."""
     clear = np.flatnonzero(values > floor)[-2:]
     if len(clear) < 2:
         return np.nan
@@ -532,16 +615,24 @@ def _last_slope(steps, values, floor):
 
 
 def _read_remainder(steps, ahead, behind, predicted, remainder, floor, slope):
-    """The verdict and its reason. The second difference, ahead + behind, has no gradient in it: it shows what f itself
-    does, whether the gradient is right or not."""
+    """The verdict and its reason. The second difference, ahead + behind, has no gradient in it: it
+    shows what f itself does, whether the gradient is right or not."""
     bend = np.maximum(np.abs(ahead + behind), floor)
     falls = np.diff(np.log(bend)) / np.diff(np.log(steps))
     at_last = falls[bend[1:] > floor][-1:]
     if not np.isfinite(bend).all():
-        return False, "f is not finite within 0.01 of its inputs: move them away from the edge of its domain"
+        return (
+            False,
+            "f is not finite within 0.01 of its inputs: move them away from the edge of its domain",
+        )
     if falls.max() > 6 or (at_last < 1.7).any():
-        return False, ("f has a kink nearby, for its second difference does not fall as h^2: use tanh or softplus for "
-                       "relu")
+        return (
+            False,
+            (
+                "f has a kink nearby, for its second difference does not fall as h^2: use tanh or"
+                " softplus for relu"
+            ),
+        )
     if slope > 1.9:
         return True, ""
     if np.isfinite(slope):
@@ -550,7 +641,16 @@ def _read_remainder(steps, ahead, behind, predicted, remainder, floor, slope):
     # The remainder has sunk into rounding. Was there a rise that could have shown a mistake?
     sunk = steps[remainder <= floor][0]
     if not (floor < 1e-5 * sunk * abs(predicted) or not (ahead.any() or predicted)):
-        return False, "the remainder has sunk into rounding, and so has the rise that g predicts: nothing is shown"
+        return (
+            False,
+            (
+                "the remainder has sunk into rounding, and so has the rise that g predicts: nothing"
+                " is shown"
+            ),
+        )
     if (remainder > floor).any():
-        return True, "the remainder has sunk into rounding at once, and g is right to 1e-5 or better"
+        return (
+            True,
+            "the remainder has sunk into rounding at once, and g is right to 1e-5 or better",
+        )
     return True, "f is affine along v: it has no remainder, and g is right"

@@ -1,8 +1,9 @@
 """Which part of a gradient flows through which operation of f? Found without knowing any rule.
 
-f is run on arrays that tell of every operation made on them. Then it is run again with a change: one argument of one
-operation stays what it was, although the inputs move. The derivative that is lost by this is what flows through that
-argument. A gradient by hand in which just that part is missing took the argument for a constant.
+f is run on arrays that tell of every operation made on them. Then it is run again with a change:
+one argument of one operation stays what it was, although the inputs move. The derivative that is
+lost by this is what flows through that argument. A gradient by hand in which just that part is
+missing took the argument for a constant.
 """
 
 import time
@@ -13,12 +14,31 @@ from .watch import watch
 
 PATIENCE = 3  # seconds
 
-ELEMENTWISE = {"add", "subtract", "multiply", "divide", "negative", "exp", "log", "log1p", "tanh", "sqrt", "square", "power",
-               "abs", "maximum", "minimum", "where", "clip"}
+ELEMENTWISE = {
+    "add",
+    "subtract",
+    "multiply",
+    "divide",
+    "negative",
+    "exp",
+    "log",
+    "log1p",
+    "tanh",
+    "sqrt",
+    "square",
+    "power",
+    "abs",
+    "maximum",
+    "minimum",
+    "where",
+    "clip",
+}
 
 
-# Changes: what may happen to operation i, whose argument j was `then` at the point and gave `result`. Each is a function
-# of the arguments as they are now, and of the operation itself, and returns its result.
+# Changes: what may happen to operation i, whose argument j was `then` at the point and gave
+# `result`. Each is a function of the arguments as they are now, and of the operation itself, and
+# returns its result.
+
 
 def as_constant(arguments, compute, j, then, result):
     """Argument j stays what it was."""
@@ -26,7 +46,8 @@ def as_constant(arguments, compute, j, then, result):
 
 
 def as_identity(arguments, compute, j, then, result):
-    """The change of argument j is passed on as it is: the operation's own derivative is left out."""
+    """The change of argument j is passed on as it is: the operation's own derivative is left
+    out."""
     return compute(_with(arguments, j, then)) + (arguments[j] - then)
 
 
@@ -43,7 +64,9 @@ def as_transposed(arguments, compute, j, then, result):
     for k in range(then.size):
         e = np.zeros(then.size)
         e[k] = step
-        sides = [compute(_with(arguments, j, then + sign * e.reshape(then.shape))) for sign in (1, -1)]
+        sides = [
+            compute(_with(arguments, j, then + sign * e.reshape(then.shape))) for sign in (1, -1)
+        ]
         columns.append((sides[0] - sides[1]).ravel() / (2 * step))
     return here + ((arguments[j] - then).ravel() @ np.array(columns).T).reshape(here.shape)
 
@@ -58,7 +81,8 @@ class Paths:
     fn, k: f and the number of the input; entries: the flat positions of the entries; h: the step.
     operations: those of f at the point; none if f does something that cannot be watched.
     edges: (i, j) for argument j of operation i, where it changes when the input does.
-    idle: those of them that do not matter, such as the maximum that a softmax takes off; they are kept constant.
+    idle: those of them that do not matter, such as the maximum that a softmax takes off; they are
+        kept constant.
     """
 
     def __init__(self, fn, k, entries, h):
@@ -68,13 +92,17 @@ class Paths:
         self.idle = []
         try:
             self._record()
-        except Exception:  # whatever f may stumble over when it is given arrays that are not quite plain
+        except (
+            Exception
+        ):  # whatever f may stumble over when it is given arrays that are not quite plain
             self.operations = self.edges = []
 
     def _record(self):
         y, operations = watch(self.fn.f, self.fn.arrays())
         moved = self.fn.arrays()
-        moved[self.k] = moved[self.k] + 1e-3 * np.random.default_rng(0).standard_normal(moved[self.k].shape)
+        moved[self.k] = moved[self.k] + 1e-3 * np.random.default_rng(0).standard_normal(
+            moved[self.k].shape
+        )
         _, elsewhere = watch(self.fn.f, moved)
         if not np.array_equal(y, self.fn.y.ravel()) or len(elsewhere) != len(operations):
             return
@@ -85,7 +113,9 @@ class Paths:
                     self.edges.append((i, j))
 
     def derivative(self, kind=None, i=None, j=None):
-        """d f / d x, one row per output and one column per entry, with a change of edge (i, j); None where that fails."""
+        """d f / d x, one row per output and one column per entry, with a change of edge (i, j);
+        None where that fails."""
+
         def change(now, arguments, compute):
             for p, q in self.idle:
                 if p == now:
@@ -94,6 +124,7 @@ class Paths:
                 return compute(arguments)
             operation = self.operations[i]
             return kind(arguments, compute, j, operation.arguments[j], operation.result)
+
         try:
             columns = []
             for entry in self.entries:
@@ -111,7 +142,8 @@ class Paths:
         return (watch(self.fn.f, high, change)[0] - watch(self.fn.f, low, change)[0]) / taken
 
     def flows(self, J, close):
-        """(i, j, what flows through it) for each edge through which anything does. J: the derivative in the entries."""
+        """(i, j, what flows through it) for each edge through which anything does. J: the
+        derivative in the entries."""
         started = time.perf_counter()
         for _ in range(2):
             found = []
@@ -119,23 +151,36 @@ class Paths:
                 if time.perf_counter() - started > PATIENCE:
                     return []
                 found.append((i, j, self.derivative(as_constant, i, j)))
-            idle = [(i, j) for i, j, left in found if left is not None and np.abs(J - left).max() <= close]
+            idle = [
+                (i, j)
+                for i, j, left in found
+                if left is not None and np.abs(J - left).max() <= close
+            ]
             if self.idle or not idle:
                 break
             self.idle = idle
-        return [(i, j, J - left) for i, j, left in found if left is not None and np.abs(J - left).max() > close]
+        return [
+            (i, j, J - left)
+            for i, j, left in found
+            if left is not None and np.abs(J - left).max() > close
+        ]
 
     def slopes_inside(self):
-        """How each operation's result changes when all entries move by the same step; None if it is no array."""
+        """How each operation's result changes when all entries move by the same step; None if it is
+        no array."""
         runs = []
         for step in (self.h, -self.h):
             arrays = self.fn.arrays()
             arrays[self.k] = arrays[self.k] + step
             runs.append([operation.result for operation in watch(self.fn.f, arrays)[1]])
-        return [(a - b) / (2 * self.h) if isinstance(a, np.ndarray) and a.dtype.kind == "f" else None for a, b in zip(*runs)]
+        return [
+            (a - b) / (2 * self.h) if isinstance(a, np.ndarray) and a.dtype.kind == "f" else None
+            for a, b in zip(*runs)
+        ]
 
     def other_changes(self):
-        """(kind, i, derivative) for each change of a kind that is not as_constant, where it makes sense."""
+        """(kind, i, derivative) for each change of a kind that is not as_constant, where it makes
+        sense."""
         started = time.perf_counter()
         for i, j in self.edges:
             if (i, j) in self.idle or time.perf_counter() - started > PATIENCE:
@@ -148,7 +193,10 @@ class Paths:
                 kinds.append(as_identity)
             if argument.ndim > 1 and argument.shape[-1] == argument.shape[-2]:
                 kinds.append(as_flipped)
-            if 1 < argument.size == result.size <= 40 and self.operations[i].name not in ELEMENTWISE:
+            if (
+                1 < argument.size == result.size <= 40
+                and self.operations[i].name not in ELEMENTWISE
+            ):
                 kinds.append(as_transposed)
             for kind in kinds:
                 derivative = self.derivative(kind, i, j)

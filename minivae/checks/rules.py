@@ -1,4 +1,5 @@
-"""Which rule is wrong? Each rule on the engine that f goes through is checked at the values that it met there."""
+"""Which rule is wrong? Each rule on the engine that f goes through is checked at the values that it
+met there."""
 
 import functools
 import time
@@ -14,13 +15,19 @@ ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".sp
 
 
 class Call:
-    """One call of a primitive: what it was given and what came out, ready to be run again with other values.
+    """One call of a primitive: what it was given and what came out, ready to be run again with
+    other values.
 
-    f: the function under @primitive, which returns (value, VJPs). places: which of its inputs need a gradient.
+    f: the function under @primitive, which returns (value, VJPs). places: which of its inputs need
+        a gradient.
     """
 
     def __init__(self, f, args, kwargs, result):
-        several = bool(args) and type(args[0]) in (list, tuple) and any(type(a) is Tensor for a in args[0])
+        several = (
+            bool(args)
+            and type(args[0]) in (list, tuple)
+            and any(type(a) is Tensor for a in args[0])
+        )
         self.f = f
         self.first = len(args[0]) if several else None  # the length of a list of inputs
         inputs = [*args[0], *args[1:]] if several else [*args]
@@ -39,7 +46,7 @@ class Call:
         for i, a in zip(self.places, moved):
             inputs[i] = a
         if self.first is not None:
-            inputs = [inputs[:self.first], *inputs[self.first:]]
+            inputs = [inputs[: self.first], *inputs[self.first :]]
         return self.f(*inputs, **self.kwargs)
 
     def value(self, *moved):
@@ -83,7 +90,8 @@ def record(fn):
 
 
 def look_at_rules(fn, check):
-    """(diagnosis, remark): what is wrong with the rules, or None; and what to add if none of them is wrong."""
+    """(diagnosis, remark): what is wrong with the rules, or None; and what to add if none of them
+    is wrong."""
     calls = record(fn)
     started = time.perf_counter()
     found = []
@@ -98,15 +106,23 @@ def look_at_rules(fn, check):
         if not report.ok and not _doubtful(report.diagnosis):
             found.append((at, call.name, report.diagnosis))
     if not found:
-        remark = f"each of the {len(calls)} rules on the way is right at the values that it met, so look between them"
+        remark = (
+            f"each of the {len(calls)} rules on the way is right at the values that it met, so look"
+            " between them"
+        )
         return None, remark if judged == len(calls) > 1 else ""
     if len(calls) == 1:
         return found[0][2], ""
-    sentences = [f"the rule of {name}, called {_ordinal(at)}, is wrong for {'; for '.join(diagnosis.splitlines())}"
-                 for at, name, diagnosis in found]
+    sentences = [
+        f"the rule of {name}, called {_ordinal(at)}, is wrong for"
+        f" {'; for '.join(diagnosis.splitlines())}"
+        for at, name, diagnosis in found
+    ]
     others = len(calls) - len(found)
     if judged < len(calls):
-        sentences.append(f"{judged - len(found)} of the {others} others could be checked, and are right")
+        sentences.append(
+            f"{judged - len(found)} of the {others} others could be checked, and are right"
+        )
     elif others == 1:
         sentences.append("the other one is right")
     elif others:
@@ -116,7 +132,11 @@ def look_at_rules(fn, check):
 
 def _doubtful(diagnosis):
     """Whether it was the point that failed, and not the rule."""
-    return "at a kink" in diagnosis or "does not settle" in diagnosis or "derivatives are NaN" in diagnosis
+    return (
+        "at a kink" in diagnosis
+        or "does not settle" in diagnosis
+        or "derivatives are NaN" in diagnosis
+    )
 
 
 def _ordinal(at):

@@ -1,13 +1,23 @@
-"""Arrays that tell of every operation made on them: how an f of plain arrays is looked into from outside."""
+"""Arrays that tell of every operation made on them: how an f of plain arrays is looked into from
+outside."""
 
 from collections import namedtuple
 
 import numpy as np
 
 METHODS = ("sum", "mean", "var", "std", "max", "min", "prod", "cumsum", "dot", "clip", "trace")
-WORDS = {"true_divide": "divide", "absolute": "abs", "amax": "max", "amin": "min", "maximum.reduce": "max",
-         "minimum.reduce": "min", "add.reduce": "sum"}
-Operation = namedtuple("Operation", "name arguments result")  # the arguments that are watched arrays, and the result
+WORDS = {
+    "true_divide": "divide",
+    "absolute": "abs",
+    "amax": "max",
+    "amin": "min",
+    "maximum.reduce": "max",
+    "minimum.reduce": "min",
+    "add.reduce": "sum",
+}
+Operation = namedtuple(
+    "Operation", "name arguments result"
+)  # the arguments that are watched arrays, and the result
 
 
 class Watched(np.ndarray):
@@ -34,7 +44,9 @@ class Watched(np.ndarray):
 
 
 def _method(name):
-    return lambda self, *args, **kwargs: self.tape.run(name, getattr(np.ndarray, name), (self, *args), kwargs)
+    return lambda self, *args, **kwargs: self.tape.run(
+        name, getattr(np.ndarray, name), (self, *args), kwargs
+    )
 
 
 for _name in METHODS:
@@ -50,7 +62,8 @@ def _plain(a):
 
 
 class Tape:
-    """One run of f: the operations in order. change(i, arguments, compute) may step in before operation i is computed."""
+    """One run of f: the operations in order. change(i, arguments, compute) may step in before
+    operation i is computed."""
 
     def __init__(self, change=None):
         self.operations = []
@@ -68,7 +81,9 @@ class Tape:
     def run(self, name, function, args, kwargs):
         watched = []
         _collect(args, watched)
-        arguments = [np.array(_plain(a)) for a in watched]  # copies: code written by hand may overwrite
+        arguments = [
+            np.array(_plain(a)) for a in watched
+        ]  # copies: code written by hand may overwrite
         compute = lambda values: function(*_put_back(args, iter(values)), **_plain_values(kwargs))
         i = len(self.operations)
         if self.change is None:
@@ -96,7 +111,8 @@ def _collect(args, found):
 
 
 def _put_back(args, values):
-    """The arguments of a call again, with the next of the values in each place of a watched array."""
+    """The arguments of a call again, with the next of the values in each place of a watched
+    array."""
     place = lambda a: next(values) if isinstance(a, Watched) else _put_back(a, values)
     return [place(a) if isinstance(a, (Watched, tuple, list)) else a for a in args]
 
@@ -106,7 +122,8 @@ def _plain_values(kwargs):
 
 
 def watch(f, arrays, change=None):
-    """f(*arrays), flat, and its operations in order. Raises whatever f raises that cannot work with watched arrays."""
+    """f(*arrays), flat, and its operations in order. Raises whatever f raises that cannot work with
+    watched arrays."""
     tape = Tape(change)
     y = f(*[tape.watch(a) for a in arrays])
     return np.array(_plain(y), float).ravel(), tape.operations
