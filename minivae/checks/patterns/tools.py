@@ -53,56 +53,59 @@ def factor_in_words(c, e):
 
 
 def explanations(size, e):
-    """Where a factor may come from: 2, the length of an axis, its root, n - 1 for n, a number in
-    the text of f."""
+    """Where a factor may come from; the plain ones alone, if there are any."""
+    return list(_plain_reasons(size, e)) or list(_other_reasons(size, e))
+
+
+def _plain_reasons(size, e):
+    """A 2, or the length of an axis."""
     if equals(size, 2):
         yield "a 1/2 forgotten?"
     if equals(size, 0.5):
         yield "a 1/2 too many, or a 2 forgotten?"
-    found = equals(size, 2) or equals(size, 0.5)
-    lengths = axis_lengths(e)
-    for k, what in lengths.items():
-        found = found or equals(size, k) or equals(size, 1 / k)
+    for k, what in axis_lengths(e).items():
         if equals(size, k):
             yield f"a sum where a mean is meant? {k} is {what}"
         elif equals(size, 1 / k):
             yield f"a mean where a sum is meant? {k} is {what}"
-    if found:
-        return
+
+
+def _other_reasons(size, e):
+    """A single number that f works with; the ratio of two axes; n - 1 for n; a root."""
     for name, values in e.arrays():
         for text, number in (name, 1), (f"2 {name}", 2), (f"{name}/2", 0.5):
-            if values.size == 1 and equals(size, abs(number * values.item())):
+            value = abs(number * values.item()) if values.size == 1 else 0
+            if value and equals(size, value):
                 yield f"a factor {text} too many?"
-            elif (
-                values.size == 1 and values.item() and equals(size, abs(1 / (number * values.item())))
-            ):
+            elif value and equals(size, 1 / value):
                 yield f"a factor {text} forgotten?"
-    plain = {k: what for k, what in lengths.items() if " times " not in what}
-    for (j, one), (k, other) in itertools.permutations(plain.items(), 2):
+    axes = {k: what for k, what in axis_lengths(e).items() if " times " not in what}
+    for (j, one), (k, other) in itertools.permutations(axes.items(), 2):
         if equals(size, k / j) and one.split()[-1] == other.split()[-1]:
             yield f"a mean over {j} ({one}) where one over {k} ({other}) is due?"
-    for k, what in plain.items():
-        centred = words(e.fn.f) & {"var", "std", "mean", "sum", "cov"}
-        if centred and equals(size, k / (k - 1)):
+    has_statistics = words(e.fn.f) & {"var", "std", "mean", "sum", "cov"}
+    for k, what in axes.items():
+        if has_statistics and equals(size, k / (k - 1)):
             yield f"n - 1 where n is due? n = {k} is {what}"
-        elif centred and equals(size, (k - 1) / k) and k > 2:
+        elif has_statistics and k > 2 and equals(size, (k - 1) / k):
             yield f"n where n - 1 is due? n = {k} is {what}"
         elif equals(size, k**0.5):
             yield f"1/sqrt({k}) forgotten? {k} is {what}"
         elif equals(size, k**-0.5):
             yield f"sqrt({k}) forgotten, or 1/sqrt({k}) counted twice? {k} is {what}"
+    yield from _numbers_in_the_text(size, e)
+
+
+def _numbers_in_the_text(size, e):
+    """A number that stands in the text of f, or that it finds around it; the first that fits."""
     for name, value in constants(e.fn.f, float):
-        if (
-            value
-            and abs(value) not in (1, 2, 0.5, *lengths)
-            and not (isinstance(value, int) and value < 3)
-        ):
-            if equals(size, 1 / abs(value)):
-                yield f"is a factor {_called(name, value)} forgotten?"
-                break
-            if equals(size, abs(value)):
-                yield f"is {_called(name, value)} counted twice, or a division by it forgotten?"
-                break
+        small = abs(value) in (0, 0.5, 1, 2)
+        if not small and equals(size, 1 / abs(value)):
+            yield f"is a factor {_called(name, value)} forgotten?"
+            return
+        if not small and equals(size, abs(value)):
+            yield f"is {_called(name, value)} counted twice, or a division by it forgotten?"
+            return
 
 
 def _called(name, value):
