@@ -42,14 +42,15 @@ PATTERNS = [
     [factors.input_factor],
     [factors.term],
     [constants.path_factor],
+    [constants.path_rows],
     [constants.rank_one],
     [places.rows_mixed],
     [places.reaches_too_far],
-    [parts.rows_or_entries],
+    [parts.rows_wrong],
     [parts.outputs_wrong],
-    [constants.path_rows],
-    [constants.along],
     [parts.pairs_missing],
+    [parts.entries_wrong],
+    [constants.along],
     [parts.same_everywhere],
 ]
 

@@ -163,9 +163,11 @@ def measure(fn, d, u, h, patience):
     wrong = []
     blind = []
     for i in again[np.argsort(-d.error[again], kind="stable")]:
-        if len(blind) == 10:  # ten are evidence enough: rounding is no smaller elsewhere
+        if len(blind) >= 10:  # ten are evidence enough: rounding is no smaller elsewhere
             d.doubt[i] = max(d.doubt[i], d.doubt[blind].max())
-        elif len(wrong) < 10 or d.error[i] <= d.tol:
+            if d.error[i] <= d.tol:
+                continue
+        if len(wrong) < 10 or d.error[i] <= d.tol:
             _settle(fn, d, i, h, u)
             if d.error[i] > d.tol:
                 wrong.append(i)
@@ -261,6 +263,8 @@ def _judge(d, i, walks, noisy):
     """Is place i one where f has no derivative, or none that can be measured?"""
     size = d.size[i]
     apart = abs(d.analytic[i] - d.numeric[i])
+    if len(walks) > 3 and _drowned(walks[-1]):
+        walks = walks[:-1]
     last = walks[-1]
     blur = 20 * last.scatter / last.step
     before, gap = (abs(w.right - w.left) for w in walks[-2:])
@@ -293,6 +297,11 @@ def _best(walks):
     agree = lambda w, v: not abs(_slope(w) - _slope(v)) > _doubt(w) + _doubt(v)
     standing = [w for w in walks if all(agree(w, v) for v in walks if v.step < w.step)]
     return min(standing, key=_doubt)
+
+
+def _drowned(walk):
+    """Whether rounding covers all that may differ between the two sides."""
+    return 20 * walk.scatter / walk.step > max(abs(walk.right - walk.left), abs(walk.near - walk.far))
 
 
 def _goes_on(walks, size, scale):

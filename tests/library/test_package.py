@@ -47,13 +47,25 @@ COURSE = ["autodiff", "ops", "vae_ops", "nn", "optim", "models", "data", "train"
 # Downstairs. Each may be used by any file of the course that stands after what it uses itself.
 DOWNSTAIRS = {
     "checks.arguments": [],
-    "checks.diagnosis": ["autodiff"],
-    "checks.gradients": ["autodiff", "checks.diagnosis"],
+    "checks.watch": [],
+    "checks.function": ["autodiff", "checks.watch"],
+    "checks.paths": ["checks.watch"],
+    "checks.jacobian": ["checks.paths"],
+    "checks.patterns.tools": ["checks.jacobian"],
+    "checks.patterns.whole": ["checks.patterns.tools"],
+    "checks.patterns.parts": ["checks.jacobian", "checks.patterns.tools"],
+    "checks.patterns.places": ["checks.patterns.parts", "checks.patterns.tools"],
+    "checks.patterns.factors": ["checks.patterns.tools", "checks.patterns.whole"],
+    "checks.patterns.constants": ["checks.paths", "checks.patterns.tools"],
+    "checks.diagnosis": ["checks.jacobian", "checks.patterns"],
+    "checks.rules": ["autodiff", "checks.function"],
+    "screen.progress": [],
+    "checks.measuring": ["screen.progress"],
+    "checks.gradients": ["checks.diagnosis", "checks.function", "checks.measuring", "checks.rules"],
     "files.npz": [],
     "files.idx": [],
     "files.mnist": ["files.idx"],
     "files.saved": ["models", "files.npz"],
-    "screen.progress": [],
 }
 
 

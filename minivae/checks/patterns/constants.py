@@ -140,7 +140,7 @@ def path_rows(e):
         squares = np.sum(flow**2, axis=1, keepdims=True)
         c = np.sum(D * flow, axis=1, keepdims=True) / np.where(squares > 0, squares, 1)
         told = (np.abs(flow) > 10 * e.close).sum(axis=1) > 1
-        if told.sum() > 1 and np.abs(D - c * flow).max() <= 2 * e.close:
+        if told.sum() > 1 and np.abs(c[told]).min() > 1e-5 and np.abs(D - c * flow).max() <= 2 * e.close:
             where = _path_in_words(e, edge, 0).split(" is missing")[0]
             return f"{where} is off by a factor that is not the same for all outputs"
 

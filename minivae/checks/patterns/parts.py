@@ -87,24 +87,23 @@ def _there(e):
     return ""
 
 
-def rows_or_entries(e):
-    """Some rows, columns or entries are wrong and the others right; listed if they are few."""
+def rows_wrong(e):
+    """Some rows, or columns, are wrong and the others right."""
     right = e.telling & ~e.wrong
-    if not right.any():
-        return None
     for axis, word in enumerate(["row", "column"] if e.d.x.ndim == 2 else []):
-        bad, good = (
-            sorted({i[axis] for i, w in zip(e.index, which) if w}) for which in (e.wrong, right)
-        )
+        bad, good = (sorted({i[axis] for i, w in zip(e.index, which) if w}) for which in (e.wrong, right))
         if good and not set(bad) & set(good):
-            which = _rows_where(e, bad, good)
-            return (
-                f"{word} {str(bad)[1:-1]} wrong, {word} {str(good)[1:-1]} right{which}{_there(e)}"
-            )
+            which = f"{word} {str(bad)[1:-1]} wrong, {word} {str(good)[1:-1]} right"
+            return which + _rows_where(e, bad, good) + _there(e)
+
+
+def entries_wrong(e):
+    """A few entries are wrong and the others right, or the other way round."""
+    right = e.telling & ~e.wrong
     listed = lambda which: ", ".join(str(i) for i, w in zip(e.index, which) if w)
-    if e.wrong.sum() < 5:
+    if right.any() and e.wrong.sum() < 5:
         return f"right but for entry {listed(e.wrong)}{_there(e)}"
-    if right.sum() < 5:
+    if 0 < right.sum() < 5:
         return f"wrong but for entry {listed(right)}{_there(e)}"
 
 

@@ -19,7 +19,7 @@ KINDS = {
     "rows": r"row .* wrong, row", "columns": r"column .* wrong, column", "entries": "right but for entry", "kink": "at a kink",
     "noise": "draws fresh noise at each call", "noise back": "fresh noise is drawn on the way back", "float32": "float32",
     "not summed": "not summed over the axes", "reshape": "want a reshape", "nan": "are NaN or infinite", "guess": "this is a guess",
-    "unknown": "no known pattern", "one more": "raise samples", "flat": "numeric gradient is zero", "count": "vjp returned",
+    "unknown": "no known pattern", "path": "what flows back through", "mask": "Was a mask", "one more": "raise samples", "flat": "numeric gradient is zero", "count": "vjp returned",
 }
 
 
@@ -138,27 +138,27 @@ SPECIFIC = [  # what is wrong, in which function, the wrong gradients, and the k
     ("KL without the half", "kl", lambda g, m, s: (2 * g[:, None] * m, g[:, None] * (np.exp(s) - 1)), [{"factor"}, {"factor"}]),
     ("KL divided by the batch", "kl", lambda g, m, s: (g[:, None] * m / 5, 0.1 * g[:, None] * (np.exp(s) - 1)),
      [{"factor", "mean"}, {"factor", "mean"}]),
-    ("KL without the -1", "kl", lambda g, m, s: (g[:, None] * m, 0.5 * g[:, None] * np.exp(s)), [{"offset"}]),
-    ("KL without exp(logvar)", "kl", lambda g, m, s: (g[:, None] * m, -0.5 * g[:, None] * np.ones_like(s)), [{"term"}]),
+    ("KL without the -1", "kl", lambda g, m, s: (g[:, None] * m, 0.5 * g[:, None] * np.exp(s)), [{"path"}]),
+    ("KL without exp(logvar)", "kl", lambda g, m, s: (g[:, None] * m, -0.5 * g[:, None] * np.ones_like(s)), [{"path"}]),
     ("KL, the two swapped", "kl", lambda g, m, s: (0.5 * g[:, None] * (np.exp(s) - 1), g[:, None] * m), [{"swapped"}, {"swapped"}]),
     ("KL, g forgotten", "kl", lambda g, m, s: (m, 0.5 * (np.exp(s) - 1)), [{"g unused"}, {"g unused"}]),
     ("exp(logvar) for exp(logvar / 2)", "reparameterize", lambda g, m, s: (g, 0.5 * g * np.exp(s) * EPS), [{"extra factor"}]),
     ("std left out", "reparameterize", lambda g, m, s: (g, 0.5 * g * EPS), [{"missing factor"}]),
-    ("noise left out", "reparameterize", lambda g, m, s: (g, 0.5 * g * np.exp(s / 2)), [{"unknown"}]),
+    ("noise left out", "reparameterize", lambda g, m, s: (g, 0.5 * g * np.exp(s / 2)), [{"missing factor"}]),
     ("noise of another draw", "reparameterize",
      lambda g, m, s: (g, 0.5 * g * np.exp(s / 2) * np.random.default_rng(1).normal(size=s.shape)), [{"unknown"}]),
     ("noise drawn again", "reparameterize",
      lambda g, m, s: (g, 0.5 * g * np.exp(s / 2) * np.random.default_rng().normal(size=s.shape)), [{"noise back"}]),
     ("mean missing in the loss", "loss", lambda g, l: g * (sigmoid(l) - T), [{"factor", "sum"}]),
     ("mean over everything", "loss", lambda g, l: g * (sigmoid(l) - T) / l.size, [{"factor", "mean"}]),
-    ("targets forgotten", "loss", lambda g, l: g * sigmoid(l) / 5, [{"unknown"}]),
+    ("targets forgotten", "loss", lambda g, l: g * sigmoid(l) / 5, [{"path"}]),
     ("g forgotten in a scalar", "loss", lambda g, l: (sigmoid(l) - T) / 5, [{"g unused"}]),
     ("chain factor missing", "tanh", lambda g, x: g, [{"missing factor"}]),
     ("x for 2 x", "square", lambda g, x: g * x, [{"factor"}]),
     ("2 for 2 x", "square", lambda g, x: 2 * g, [{"missing factor"}]),
     ("x too often", "square", lambda g, x: 2 * g * x**2, [{"extra factor"}]),
     ("softmax: zeros pass a plain sum", "softmax", lambda g, x: 0 * g, [{"zero"}]),
-    ("softmax: y g", "softmax", lambda g, x: g * softmax(x), [{"term"}]),
+    ("softmax: y g", "softmax", lambda g, x: g * softmax(x), [{"path"}]),
     ("constant added", "sine", lambda g, x: g * (np.cos(x) + 0.1), [{"offset"}]),
     ("bias not summed", "dense", lambda g, x, W, b: (g @ W.T, x.T @ g, g), [{"not summed"}]),
     ("bias averaged", "dense", lambda g, x, W, b: (g @ W.T, x.T @ g, g.mean(axis=0)), [{"factor", "mean"}]),
@@ -178,11 +178,11 @@ def test_mistakes_that_people_make(name, wrong, expected):
 
 
 @pytest.mark.parametrize("f, wrong, x, expected", [
-    (lambda x: np.maximum(x, 0), lambda g, x: g, VECTOR, {"missing factor"}),
+    (lambda x: np.maximum(x, 0), lambda g, x: g, VECTOR, {"mask"}),
     (np.abs, lambda g, x: g, VECTOR, {"missing factor"}),
     (np.exp, lambda g, x: g * x * np.exp(x), VECTOR, {"extra factor"}),
-    (lambda x: np.sum(np.sin(x)) + 0.05 * np.sum(x**2), lambda g, x: g * np.cos(x), VECTOR, {"term"}),
-    (lambda x: x @ x.T @ VECTOR[:4], lambda g, x: np.outer(g, x.T @ VECTOR[:4]), SQUARE, {"unknown"}),
+    (lambda x: np.sum(np.sin(x)) + 0.05 * np.sum(x**2), lambda g, x: g * np.cos(x), VECTOR, {"path"}),
+    (lambda x: x @ x.T @ VECTOR[:4], lambda g, x: np.outer(g, x.T @ VECTOR[:4]), SQUARE, {"path"}),
 ], ids=["relu without mask", "abs without sign", "x too often", "weight decay forgotten", "half of the product rule"])
 def test_missing_masks_factors_and_terms(f, wrong, x, expected):
     assert kinds(check(f, x, vjp=wrong).diagnosis) == expected
@@ -198,7 +198,7 @@ def rule(value, vjp):
     (rule(np.exp, lambda g, x: -g * np.exp(x)), {"sign"}),
     (rule(np.exp, lambda g, x: 1000 * g), {"missing factor"}),
     (rule(np.tanh, lambda g, x: np.zeros_like(x)), {"zero"}),
-    (rule(np.tanh, lambda g, x: np.cos(x)), {"unknown"}),
+    (rule(np.tanh, lambda g, x: np.cos(x)), {"g unused"}),
     (rule(np.square, lambda g, x: 2 * x), {"g unused"}),
     (rule(np.sin, lambda g, x: (g * np.cos(x)).T), {"transposed"}),
     (rule(np.sin, lambda g, x: g * np.cos(x) * np.random.default_rng().normal(size=x.shape)), {"noise back"}),
@@ -339,6 +339,118 @@ def test_values_that_are_not_finite():
 def test_a_jump_is_not_smooth():
     report = check(lambda x: np.round(x) + x, np.array([0.5, 0.2, 0.3]), vjp=lambda g, x: g)
     assert not report and "jumps" in report.diagnosis
+
+
+# Rounding where terms cancel, points that show nothing, lengths shorter than h.
+
+CANCELLING = {  # f and its gradient, as exact as float64 allows; f and gradient vanish at 0
+    "kl": (lambda s: 0.5 * np.sum(np.exp(s) - s - 1, axis=1), lambda g, s: 0.5 * g[:, None] * np.expm1(s)),
+    "sine": (lambda x: x - np.sin(x), lambda g, x: g * 2 * np.sin(x / 2) ** 2),
+    "cosine": (lambda x: 1 - np.cos(x), lambda g, x: g * np.sin(x)),
+    "root": (lambda x: np.sqrt(1 + x * x) - 1, lambda g, x: g * x / np.sqrt(1 + x * x)),
+    "softplus": (lambda x: np.logaddexp(0, x) - np.log(2) - x / 2, lambda g, x: g * 0.5 * np.tanh(x / 2)),
+    "log-sum-exp": (lambda x: np.log(np.exp(x).sum(axis=1)) - x.mean(axis=1) - np.log(3),
+                    lambda g, x: g[:, None] * (softmax(x) - 1 / 3)),
+    "variance": (lambda x: (100 + x).var(axis=1), lambda g, x: g[:, None] * 2 * (x - x.mean(axis=1, keepdims=True)) / 3),
+    "sum": (lambda x: np.sum(np.exp(x) - x - 1), lambda g, x: g * np.expm1(x)),
+    "fourth power": (lambda x: x**4, lambda g, x: 4 * g * x**3),
+}
+cancelling = pytest.mark.parametrize("name", CANCELLING)
+
+
+@cancelling
+def test_no_false_alarm_where_terms_cancel(name):
+    f, vjp = CANCELLING[name]
+    for scale in (0, 1e-12, 1e-10, 1e-9, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3):
+        for seed in range(3):
+            x = scale * np.random.default_rng(seed).normal(size=(4, 3))
+            report = check(f, x, vjp=vjp)
+            assert report, f"scale {scale}, seed {seed}\n{report}"
+            assert scale or "nothing was shown" in report.title and "nothing was shown" in report.diagnosis
+
+
+@cancelling
+def test_a_wrong_gradient_near_a_cancellation_is_caught(name):
+    f, vjp = CANCELLING[name]
+    for scale in (1e-2, 0.1):
+        x = scale * np.random.default_rng(9).normal(size=(4, 3))
+        for off in (2, 0.5, -1, 0, 1.01):
+            assert not check(f, x, vjp=lambda g, x: off * vjp(g, x)), (scale, off)
+
+
+@pytest.mark.parametrize("f, vjp, said", [
+    (lambda x: 1e12 + np.sum(np.sin(x)), lambda g, x: g * np.cos(x), "the rounding of f hides slopes"),
+    (lambda x: np.sum((x - VECTOR) ** 2), lambda g, x: 2 * g * (x - VECTOR), "f is flat here"),
+    (lambda x: np.sum(x * 0), lambda g, x: 0 * x, "f does not change with it"),
+])
+def test_a_check_that_shows_nothing_says_so(f, vjp, said):
+    report = check(f, VECTOR, vjp=vjp)
+    assert report.ok and "passed, but nothing was shown" in report.title and said in report.diagnosis
+    assert ("does not change with it" in str(report)) == ("does not change" in said)
+
+
+def test_nothing_shown_of_one_input_of_two():
+    report = check(lambda x, y: np.sin(x) + 0 * y, VECTOR, VECTOR, vjp=lambda g, x, y: (g * np.cos(x), 0 * y))
+    assert report.ok and report.title.endswith("nothing was shown of y")
+
+
+SINGULAR = np.array([[1.0, 1.0], [1.0, 1.0 + 1e-7]])
+
+
+@pytest.mark.parametrize("f, vjp, x", [
+    (lambda x: 1 / x, lambda g, x: -g / x**2, np.array([1e-6, 1.0])),
+    (np.log, lambda g, x: g / x, np.array([1e-8])),
+    (lambda x: np.tanh(1e6 * x), lambda g, x: g * 1e6 * (1 - np.tanh(1e6 * x) ** 2), np.array([1e-7, 3e-7, 0.0])),
+    (np.linalg.inv, lambda g, M: -np.linalg.inv(M).T @ g @ np.linalg.inv(M).T, SINGULAR),
+], ids=["1/x", "log", "tanh", "inverse"])
+def test_lengths_shorter_than_h(f, vjp, x):
+    report = check(f, x, vjp=vjp)
+    assert report.ok and "h is too large here: try h=" in report.diagnosis and "kink" not in report.diagnosis
+    h = float(re.search("try h=([^ ]*)[.] ", report.diagnosis)[1])
+    assert "too large" not in check(f, x, vjp=vjp, h=h).diagnosis  # the advice can be followed
+    for off in (2, -1, 1.001):
+        assert not check(f, x, vjp=lambda g, x: off * vjp(g, x))
+
+
+def test_an_f_that_raises_a_little_further_off():
+    import math
+    f = lambda x: np.array(math.log(x[0]))
+    assert check(f, np.array([1e-6]), vjp=lambda g, x: g / x)
+
+
+def test_inputs_that_share_memory_are_named():
+    start = np.ones(3)
+    p, q = Tensor(start, requires_grad=True), Tensor(start[::-1], requires_grad=True)
+    report = check(lambda p, q: (p * q * q).sum(), p, q)
+    assert not report and "p and q share memory" in report.diagnosis
+    assert check(lambda p, q: (p * q * q).sum(), p, Tensor(start.copy(), requires_grad=True))
+
+
+def test_a_long_check_shows_how_far_it_is(monkeypatch):
+    from minivae.checks import measuring
+    lines, clock = [], iter(range(0, 10**6, 2))
+    monkeypatch.setattr(measuring.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(measuring, "Progress", lambda: lambda text, share: lines.append((text, share)))
+    patience = measuring.Patience(100)
+    for _ in range(100):
+        patience.one_more()
+    assert lines[0][0] == "check_gradients: 1 of 100, 198 s to go, samples=50 is quicker"
+    assert lines[-1] == ("check_gradients: 100 of 100, 0 s to go", 1.0)
+
+
+@pytest.mark.parametrize("arguments, error, message", [
+    ({"rng": 0}, TypeError, "rng must be a generator"),
+    ({"samples": -1}, ValueError, "samples must be None"),
+    ({"samples": 2.5}, ValueError, "samples must be None"),
+    ({"h": 0}, ValueError, "h must be a positive number"),
+    ({"tol": -1}, ValueError, "tol must be a positive number"),
+    ({"vjp": 3}, TypeError, "vjp must be a function"),
+    ({"vjp": lambda g, x: {"x": g}}, TypeError, "vjp returned a dict: .* as a tuple"),
+    ({"vjp": lambda g, x: "abc"}, TypeError, "vjp returned <U3 as the gradient of x"),
+])
+def test_bad_arguments_get_a_sentence(arguments, error, message):
+    with pytest.raises(error, match=message):
+        check(lambda x: x * 1.0, VECTOR, **arguments)
 
 
 # Modesty: where the evidence allows two readings, both are given.
