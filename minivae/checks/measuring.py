@@ -35,7 +35,7 @@ class Derivatives:
     places: where x is moved, as (index, 1.0), or (..., v) for a direction v of length 1.
     tol: the error allowed.
     analytic, numeric: the derivatives. doubt: what the numeric ones are uncertain by. steps: the
-        steps behind them.
+        steps behind them. error: eq. (1.11), as compare() finds it; size: what it is a share of.
     slope: how steep f is over longer ways, where nothing else was shown.
     kink, outside: f has no derivative there; and the analytic value is not between the slopes on
         the two sides.
@@ -62,29 +62,24 @@ class Derivatives:
         self.steps = np.zeros(count)
         self.kink, self.outside, self.unsettled, self.coarse = np.zeros((4, count), bool)
         self.slope = None
+        self.error = np.full(count, np.inf)
 
     @property
     def index(self):
         """The entries among the places; directions come after them."""
         return [where for where, _ in self.places if where is not ...]
 
-    @property
-    def size(self):
-        """What the error of each place is a share of, eq. (1.11)."""
-        a, n = (
-            np.nan_to_num(np.abs(values), nan=0, posinf=0)
-            for values in (self.analytic, self.numeric)
-        )
-        return np.maximum(np.maximum(a, n), n.max(initial=0))
-
-    @property
-    def error(self):
-        """The error of each place, eq. (1.11), beyond what the numeric derivative is uncertain
-        by."""
-        if not self.right_shape:
-            return np.full(len(self.places), np.inf)
-        beyond = np.maximum(np.abs(self.analytic - self.numeric) - self.doubt, 0)
-        return np.where(beyond == 0, 0, np.nan_to_num(beyond / self.size, nan=np.inf))
+    def compare(self):
+        """Compute the error of each place, eq. (1.11), beyond what the numeric derivative is
+        uncertain by; and the size that it is a share of."""
+        a, n = (np.abs(values) for values in (self.analytic, self.numeric))
+        apart = np.abs(self.analytic - self.numeric)
+        a[~np.isfinite(a)] = 0
+        n[~np.isfinite(n)] = 0
+        self.size = np.maximum(np.maximum(a, n), n.max(initial=0))
+        beyond = np.maximum(apart - self.doubt, 0)
+        self.error = np.where(beyond == 0, 0, beyond / self.size)
+        self.error[np.isnan(self.error)] = np.inf
 
     @property
     def ok(self):
@@ -156,6 +151,7 @@ def measure(fn, d, u, h, patience):
         d.numeric[i], d.doubt[i] = _central(fn, d.k, place, h, u)
         d.steps[i] = h
         patience.one_more()
+    d.compare()
 
     # Look again where the gradient seems wrong, the worst first, and where rounding could hide that
     # it is.
@@ -165,6 +161,7 @@ def measure(fn, d, u, h, patience):
     for i in again[np.argsort(-d.error[again], kind="stable")]:
         if len(blind) >= 10:  # ten are evidence enough: rounding is no smaller elsewhere
             d.doubt[i] = max(d.doubt[i], d.doubt[blind].max())
+            d.compare()
             if d.error[i] <= d.tol:
                 continue
         if len(wrong) < 10 or d.error[i] <= d.tol:
@@ -181,8 +178,8 @@ def _central(fn, k, place, h, u):
     where, v = place
     high, (up,) = fn.moved([(k, where, h * v)])
     low, (down,) = fn.moved([(k, where, -h * v)])
-    taken = np.sum(up * v) - np.sum(down * v)
-    if not np.sum(up * v) > 0 > np.sum(down * v):
+    up, down = np.sum(up * v), np.sum(down * v)
+    if not up > 0 > down:
         x = fn.tensors[k].data[where]
         raise ValueError(
             f"the step h = {h:g} is lost in the rounding of {x} in {fn.names[k]}: pass a larger h"
@@ -190,7 +187,7 @@ def _central(fn, k, place, h, u):
     changed = high != low
     size = np.abs(u.ravel()) * np.maximum(np.abs(high), np.abs(low))
     rounding = 4 * EPS_MACHINE * np.sum(size[changed if changed.any() else ...])
-    return u.ravel() @ (high - low) / taken, rounding / taken
+    return u.ravel() @ (high - low) / (up - down), rounding / (up - down)
 
 
 Walk = namedtuple("Walk", "step near far left right scatter values")
@@ -252,6 +249,7 @@ def _settle(fn, d, i, h, u):
     d.numeric[i] = _slope(best)
     d.doubt[i] = _doubt(best)
     d.steps[i] = best.step
+    d.compare()
     _judge(d, i, walks, noisy=rounding > NOISE * scale)
     enough = [w.step for w in walks if abs(w.near - d.numeric[i]) < 1e-3 * d.size[i] + d.doubt[i]]
     if enough and max(enough) < h / 100 and not d.kink[i] and not d.unsettled[i]:
