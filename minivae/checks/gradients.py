@@ -1,7 +1,8 @@
 """Is a gradient right? check_gradients compares it with finite differences, taylor_test with
 Taylor's formula.
 
-This page measures. What a mistake looks like is told by diagnosis.py, from what is measured here.
+function.py holds f at its point, measuring.py takes the differences, diagnosis.py says what a
+mistake looks like, and rules.py finds the wrong rule among those of the engine.
 """
 
 import dataclasses
@@ -13,7 +14,15 @@ import numpy as np
 
 from .diagnosis import explain, why_nothing_shows
 from .function import Function, Obstacle, single_precision
-from .measuring import EPS_MACHINE, Derivatives, Patience, beyond, measure, places_of, slope_further_off
+from .measuring import (
+    EPS_MACHINE,
+    Derivatives,
+    Patience,
+    beyond,
+    measure,
+    places_of,
+    slope_further_off,
+)
 from .rules import look_at_rules
 
 

@@ -299,7 +299,8 @@ def _best(walks):
 
 def _drowned(walk):
     """Whether rounding covers all that may differ between the two sides."""
-    return 20 * walk.scatter / walk.step > max(abs(walk.right - walk.left), abs(walk.near - walk.far))
+    differ = max(abs(walk.right - walk.left), abs(walk.near - walk.far))
+    return 20 * walk.scatter / walk.step > differ
 
 
 def _goes_on(walks, size, scale):

@@ -10,6 +10,8 @@ import numpy as np
 from ..paths import as_flipped, as_transposed
 from .tools import SUSPECTS, explanations, axis_lengths, own_pairs, known_factors, times
 
+ORDINALS = ["first", "second", "third"]
+
 
 def path_missing(e):
     """What flows through one operation, or through two, is missing, has the wrong sign, or counts
@@ -18,11 +20,12 @@ def path_missing(e):
     if not flows:
         return None
     D = e.D[:, e.columns].ravel()
-    if (np.abs(D) > 10 * e.close).sum() < 2:
+    telling = (np.abs(D) > 10 * e.close).sum()
+    if telling < 2:
         return None
     for edge in flows:
         c = times(D, edge[2].ravel(), 2 * e.close / np.abs(D).max())
-        if c is not None:
+        if c is not None and (telling > 3 or _oddness(1 - c, e) < np.inf):
             fits.append((_oddness(1 - c, e), edge, 1 - c))
     if fits:
         _, edge, weight = min(fits, key=lambda fit: fit[0])
@@ -34,7 +37,7 @@ def path_missing(e):
         alike = abs(c[0] - c[1]) < 1e-5
         if (
             odd < (np.inf if alike else 4)
-            and (np.abs(D) > 10 * e.close).sum() >= 4
+            and telling > 3
             and np.abs(both @ c - D).max() <= 2 * e.close
         ):
             return "; and ".join(_path_in_words(e, edge, 1 - w) for edge, w in zip((one, other), c))
@@ -56,10 +59,8 @@ def _path_in_words(e, edge, weight):
     i, j = same[-1]
     argument = e.operations[i].arguments[j]
     place = ""
-    if len(e.operations[i].arguments) > 1 and j < 3:
-        place = ["as its first argument, ", "as its second argument, ", "as its third argument, "][
-            j
-        ]
+    if len(e.operations[i].arguments) > 1 and j < len(ORDINALS):
+        place = f"as its {ORDINALS[j]} argument, "
     through = " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
     where = f"what flows back through {through} ({place}of shape {argument.shape})"
     if abs(weight) < 1e-5:
@@ -140,7 +141,8 @@ def path_rows(e):
         squares = np.sum(flow**2, axis=1, keepdims=True)
         c = np.sum(D * flow, axis=1, keepdims=True) / np.where(squares > 0, squares, 1)
         told = (np.abs(flow) > 10 * e.close).sum(axis=1) > 1
-        if told.sum() > 1 and np.abs(c[told]).min() > 1e-5 and np.abs(D - c * flow).max() <= 2 * e.close:
+        explained = np.abs(D - c * flow).max() <= 2 * e.close
+        if told.sum() > 1 and np.abs(c[told]).min() > 1e-5 and explained:
             where = _path_in_words(e, edge, 0).split(" is missing")[0]
             return f"{where} is off by a factor that is not the same for all outputs"
 

@@ -32,7 +32,8 @@ def entry_factor(e):
         (name, text, np.array([q[i] for i in e.index]))
         for name, text, q in known_factors(e, e.d.x.shape)
     ]
-    suspects = [(name, text, q) for name, text, q in suspects if e.telling.sum() >= least_evidence(q)]
+    told = e.telling.sum()
+    suspects = [(name, text, q) for name, text, q in suspects if told >= least_evidence(q)]
     for name, text, q in suspects:
         if (c := times(e.n, q * e.a, e.fine)) is not None and _believable(c, q):
             return f"a factor {text} is missing (numeric = {as_factor(c)}{text} analytic)"

@@ -91,7 +91,8 @@ def rows_wrong(e):
     """Some rows, or columns, are wrong and the others right."""
     right = e.telling & ~e.wrong
     for axis, word in enumerate(["row", "column"] if e.d.x.ndim == 2 else []):
-        bad, good = (sorted({i[axis] for i, w in zip(e.index, which) if w}) for which in (e.wrong, right))
+        bad = sorted({i[axis] for i, wrong in zip(e.index, e.wrong) if wrong})
+        good = sorted({i[axis] for i, fine in zip(e.index, right) if fine})
         if good and not set(bad) & set(good):
             which = f"{word} {str(bad)[1:-1]} wrong, {word} {str(good)[1:-1]} right"
             return which + _rows_where(e, bad, good) + _there(e)

@@ -1,4 +1,4 @@
-"""The rule as a whole: no gradient, one that does not belong to g, one number or term that is wrong."""
+"""The rule as a whole: no gradient, one without g, one number or one term that is wrong."""
 
 import numpy as np
 
