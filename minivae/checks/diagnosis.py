@@ -80,9 +80,7 @@ def _explain_one(fn, u, d, measured, h, again):
     found = []
     wrong = (d.error > d.tol) & ~d.kink
     if d.unsettled.any():
-        wrong = (
-            np.abs(d.analytic - d.numeric) > 10 * d.doubt.max()
-        )  # what is wrong in spite of the noise
+        wrong = np.abs(d.analytic - d.numeric) > 10 * d.doubt.max()  # in spite of the noise
         found.append(
             f"the numeric gradient does not settle at any step (uncertain by {d.doubt.max():.0e}):"
             " part of f computes in float32, or stops at a tolerance, or jumps"
@@ -91,7 +89,7 @@ def _explain_one(fn, u, d, measured, h, again):
         found.append(_at_a_kink(d, wrong))
     entries = len(d.index)
     if wrong[:entries].any():
-        found.append(_pattern(Evidence(fn, u, d, measured, h)))
+        found.append(_pattern_or_error(fn, u, d, measured, h))
     elif wrong.any():
         found.append(
             "the entries looked at are right, but the derivative along a random direction is not:"
@@ -123,29 +121,26 @@ def _at_a_kink(d, wrong):
     )
 
 
+def _pattern_or_error(fn, u, d, measured, h):
+    """The rule and f are asked for more here than they may have been written for."""
+    try:
+        return _pattern(Evidence(fn, u, d, measured, h))
+    except (ArithmeticError, ValueError) as error:
+        return f"no known pattern fits, as far as one could look: {type(error).__name__}, {error}"
+
+
 def _pattern(e):
     """The simplest mistakes that fit, all that are equally simple; or that none does."""
     for tier in PATTERNS:
-        found = list(
-            dict.fromkeys(sentence for pattern in tier for sentence in _sentences(pattern(e)))
-        )
+        found = [sentence for pattern in tier if (sentence := pattern(e))]
+        if found and e.telling.sum() == 1 and tier not in PATTERNS[:2]:
+            return "only one entry tells, so this is a guess: " + " or ".join(found)
         if found:
-            guess = (
-                ""
-                if e.telling.sum() > 1 or tier in PATTERNS[:2]
-                else "only one entry tells, so this is a guess: "
-            )
-            return guess + " or ".join(found[:3])
+            return " or ".join(found)
     return (
         f"no known pattern fits: {e.wrong.sum()} of {len(e.wrong)} entries are wrong; check the"
         " steps of f one at a time"
     )
-
-
-def _sentences(found):
-    if found is None:
-        return []
-    return [found] if isinstance(found, str) else found
 
 
 # A check that passed, but could not have failed.
