@@ -284,8 +284,8 @@ def _slope(walk):
 
 
 def _doubt(walk):
-    """What the slope of a walk is uncertain by: f bends on the way, eq. (1.4), and is rounded, eq.
-    (1.5)."""
+    """What the slope of a walk is uncertain by: f bends on the way, eq. (1.4), and is rounded,
+    eq. (1.5)."""
     doubt = abs(walk.near - walk.far) + 20 * walk.scatter / walk.step
     return doubt if np.isfinite(doubt) else np.inf
 

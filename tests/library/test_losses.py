@@ -492,6 +492,9 @@ def test_what_else_belongs_to_no_elbo():
         ok=False,
         says="there is no reconstruction term",
     )
+
+
+def test_constants():
     check(
         lambda x, p, m, s: 3.0,
         reconstruction="",

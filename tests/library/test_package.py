@@ -60,18 +60,9 @@ def test_the_public_names_of_the_design():
     assert [n for n in names if not hasattr(mv, n)] == []
 
 
-COURSE = [
-    "autodiff",
-    "ops",
-    "vae_ops",
-    "nn",
-    "optim",
-    "models",
-    "data",
-    "train",
-    "evaluate",
-    "plot",
-]  # the reading order
+# The reading order.
+COURSE = ["autodiff", "ops", "vae_ops", "nn", "optim", "models", "data", "train"]
+COURSE += ["evaluate", "plot"]
 # Downstairs. Each may be used by any file of the course that stands after what it uses itself.
 DOWNSTAIRS = {
     "checks.arguments": [],
@@ -91,7 +82,14 @@ DOWNSTAIRS = {
     "checks.patterns.places": ["checks.patterns.parts", "checks.patterns.tools"],
     "checks.patterns.factors": ["checks.patterns.tools", "checks.patterns.whole"],
     "checks.patterns.constants": ["checks.paths", "checks.patterns.tools"],
-    "checks.diagnosis": ["checks.jacobian", "checks.patterns"],
+    "checks.diagnosis": [
+        "checks.jacobian",
+        "checks.patterns.constants",
+        "checks.patterns.factors",
+        "checks.patterns.parts",
+        "checks.patterns.places",
+        "checks.patterns.whole",
+    ],
     "checks.rules": ["autodiff", "checks.function"],
     "screen.progress": [],
     "checks.measuring": ["screen.progress"],
