@@ -488,7 +488,7 @@ def test_log_p_of_a_class_lies_about_its_mean():
     assert log_p_on_grid(model, X[0], shift) == pytest.approx(want, abs=1e-9)
 
 
-def test_log_p_lies_above_the_elbo():
+def test_log_p_on_a_grid_agrees_with_many_weighted_samples():
     model = make("bernoulli, relu")
     for row in X[:5]:
         bound = mv.evaluate.log_likelihood(model, row[None], 4000, RNG(1)).mean
