@@ -111,8 +111,8 @@ out = np.empty_like(normal)
 product, product_few, root, root_few = milliseconds(
     lambda: np.multiply(normal, DECAY, out=out), lambda: np.multiply(few, DECAY, out=out),
     lambda: np.sqrt(normal, out=out), lambda: np.sqrt(few, out=out))
-print(f"\nWith subnormal numbers this processor takes {product_few / product:.1f} times as long for "
-      f"products,\nand {root_few / root:.1f} times as long for square roots.")
+print(f"\nWith them this processor takes {product_few / product:.1f} times as long for products,\n"
+      f"and {root_few / root:.1f} times as long for square roots.")
 claim("-", "a step late in the training costs what the first one cost",
       f"without a reset {shares[-1, 0]:.2f} ± 0.04 of Adam's means end subnormal, with it "
       f"{shares[-1, 1]:.2f}; such a step takes {slower:.1f} ± 80 % times as long",
