@@ -21,12 +21,16 @@ from .measure import (  # noqa: E402, F401
     distances,
     entropy_floor,
     finished,
+    fit_mixture,
     held_out,
+    log_mixture,
+    milliseconds,
     rng,
     seed,
     share_real,
     spread,
     table,
+    total_variation,
     trained,
 )
 from .page import begin, claim, end, figure, predict  # noqa: E402, F401
