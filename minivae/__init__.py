@@ -12,6 +12,7 @@ import importlib
 from . import data, evaluate
 from .autodiff import PRIMITIVES, Tensor, no_grad, primitive
 from .checks.gradients import GradientError, Report, check_gradients, taylor_test
+from .checks.losses import LossReport, check_loss
 from .files.saved import load, save
 from .models import VAE, Autoencoder, ConditionalVAE
 from .nn import MLP, Dense, Module

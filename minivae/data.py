@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .files.idx import DataError, read_idx
+from .files.images import images
 from .files.mnist import mnist
 
 

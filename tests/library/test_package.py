@@ -39,7 +39,7 @@ def test_importing_leaves_numpys_global_generator_alone():
 def test_the_public_names_of_the_design():
     names = """Tensor primitive PRIMITIVES no_grad reparameterize gaussian_kl bernoulli_nll gaussian_nll dense sigmoid relu softplus
         Module Dense MLP SGD Adam Autoencoder VAE ConditionalVAE fit History save load check_gradients taylor_test GradientError
-        Report data evaluate plot ops""".split()
+        check_loss LossReport Report data evaluate plot ops""".split()
     assert [n for n in names if not hasattr(mv, n)] == []
 
 
@@ -51,8 +51,11 @@ DOWNSTAIRS = {
     "checks.recording": [],
     "checks.diagnosis": ["autodiff"],
     "checks.gradients": ["autodiff", "checks.diagnosis"],
+    "checks.loss_words": [],
+    "checks.losses": ["autodiff", "checks.arguments", "checks.loss_words"],
     "files.npz": [],
     "files.idx": [],
+    "files.images": ["files.idx"],
     "files.mnist": ["files.idx"],
     "files.saved": ["models", "files.npz"],
     "screen.progress": [],
@@ -97,7 +100,7 @@ def test_each_file_opens_with_a_sentence_and_imports_only_from_above(name, path)
         allowed = above | {name for name, needs in DOWNSTAIRS.items() if set(needs) <= above | set(DOWNSTAIRS)}
     assert own <= allowed, f"{name} imports {sorted(own - allowed)}"
     known = set(sys.stdlib_module_names) | {"numpy"}
-    assert others <= known | ({"matplotlib"} if name in ("plot", "screen.explore") else set())
+    assert others <= known | ({"matplotlib"} if name in ("plot", "screen.explore", "files.images") else set())
 
 
 def test_the_dependencies_are_the_four_of_the_card():
