@@ -163,8 +163,8 @@ end()
 # ## What you should see
 # 1. All five weights are 8, the batch, and beta is still 1: a factor in front of the whole loss
 #    moves no minimum. (The learning rate then is another, unless Adam divides it out.)
-# 2. The sum is off by 40 % in the best case, and the weights are nonsense, some of them negative:
-#    no weights make those terms into that loss. 'Off by' tells whether the X-ray may be believed.
+# 2. The sum is off by 200 % in the best case, and the weights are nonsense, such as 506 for the
+#    constant: no weights make those terms into that loss. 'Off by' tells whether the X-ray may be believed.
 #    `mv.check_loss` knows e^(2 s), too, and would name the slip.
 # 3. The first: 11 latents are in use again. 0.25 * 4 is the loss of 'sum, sum' divided by 64, and
 #    Adam hardly notices a factor.

@@ -22,6 +22,7 @@ from .measure import (  # noqa: E402, F401
     entropy_floor,
     finished,
     held_out,
+    reader,
     rng,
     seed,
     share_real,
