@@ -57,7 +57,8 @@ def looked_at(model, k):
     means = model.prior_mu.data                                # (10, Z)
     z = means[wanted] + rng(k, 2).standard_normal((2000, model.latent_dim), np.float32)
     own = distances(z, means).argmin(axis=1) == wanted         # (2000,)
-    right = judges[k](model.pixels(z)) == wanted               # (2000,)
+    judge = judges[k]
+    right = judge(model.pixels(z)) == wanted                   # (2000,)
     return right.mean(), own.mean(), right[own].mean(), right[~own].mean()
 
 
@@ -77,7 +78,8 @@ fig, ax = plt.subplots(figsize=(7, 7), layout="constrained")
 reach = np.abs(means).max() + 1.3
 side = np.linspace(-reach, reach, 100, dtype=np.float32)
 grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)               # (10000, 2)
-drawn_as = judges[0](model.pixels(grid)).reshape(100, 100)
+judge = judges[0]
+drawn_as = judge(model.pixels(grid)).reshape(100, 100)
 ax.contourf(side, side, drawn_as, levels=np.arange(-0.5, 10), colors=mv.plot.COLOURS, alpha=0.35)
 for digit, mean in enumerate(means):
     ax.add_patch(plt.Circle(mean, 1, fill=False, color="black", linewidth=1.5))
@@ -115,12 +117,13 @@ class ToldDecoder(mv.ConditionalVAE):
 shares = {2: [], 8: []}
 for latents in shares:
     for k, (x_train, y_train, _, _) in enumerate(parts):
+        judge = judges[k]
         model = trained(ToldDecoder, x_train, k, epochs=40, y=y_train, latent_dim=latents,
                         activation="tanh")
         z = rng(k, 2).standard_normal((2000, latents), np.float32)
         with mv.no_grad():
             pixels = mv.sigmoid(model.told(z, wanted)).data                    # (2000, 64)
-        shares[latents].append(np.mean(judges[k](pixels) == wanted))
+        shares[latents].append(np.mean(judge(pixels) == wanted))
 print("\nDecoder told the label: "
       + ", ".join(f"{latents} latents {np.mean(three):.3f}" for latents, three in shares.items()))
 

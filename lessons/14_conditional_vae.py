@@ -55,7 +55,8 @@ print(f"\nThe judge reads {np.mean(honest):.0%} of the real digits that it has n
 def obeyed(model, means, k):
     """The share of 2,000 draws, 200 of each class, that show the class asked for."""
     z = means[wanted] + rng(k, 2).standard_normal((2000, model.latent_dim), np.float32)
-    return np.mean(judges[k](model.pixels(z)) == wanted)
+    judge = judges[k]
+    return np.mean(judge(model.pixels(z)) == wanted)
 
 
 models, right = {}, {}

@@ -83,6 +83,7 @@ def moved(k, latents):
     return model, (np.mean(share), np.mean(kept), unmoved)
 
 
+# %%
 models, found = {}, {}
 for latents, n in ((2, 7), (8, 3)):
     models[latents], found[latents] = zip(*(moved(k, latents) for k in range(n)))

@@ -117,10 +117,10 @@ for name, says in {"healthy": "beta = 1:", "3 mean over pixels": "beta = D",
     named += says in report.diagnosis and (name == "healthy" or not report or says == "unstable")
 
 # %%
-claim("-", "to average the nll over the pixels changes only the scale of the loss",
-      f"784 pixels, 20 latents, KL summed: beta {betas['mean, sum']:.0f}; KL averaged: "
-      f"{betas['mean, mean']:.1f}",
-      "does not hold: it raises the weight of the KL, unless the KL is divided by the same number",
+claim("-", "if both terms are averaged, over pixels and over latents, only the scale changes",
+      f"784 pixels, 20 latents: beta {betas['mean, mean']:.1f}, and {betas['mean, sum']:.0f} if the "
+      "KL is summed",
+      "does not hold: the KL counts D/Z times, for the two are divided by different numbers",
       abs(betas["mean, sum"] - 784) < 0.5 and abs(betas["mean, mean"] - 39.2) < 0.05)
 claim("-", "one has to read a loss to know what is wrong with it",
       f"{named} of 5 losses named, the healthy one among them, by calling them", "does not hold: "
@@ -164,7 +164,7 @@ end()
 # 1. All five weights are 8, the batch, and beta is still 1: a factor in front of the whole loss
 #    moves no minimum. (The learning rate then is another, unless Adam divides it out.)
 # 2. The sum is off by 200 % in the best case, and the weights are nonsense, such as 506 for the
-#    constant: no weights make those terms into that loss. 'Off by' tells whether the X-ray may be believed.
-#    `mv.check_loss` knows e^(2 s), too, and would name the slip.
+#    constant: no weights make those terms into that loss. 'Off by' tells whether the X-ray may be
+#    believed. `mv.check_loss` knows e^(2 s), too, and would name the slip.
 # 3. The first: 11 latents are in use again. 0.25 * 4 is the loss of 'sum, sum' divided by 64, and
 #    Adam hardly notices a factor.
