@@ -8,6 +8,7 @@
   python -m lessons --notebooks   write Jupyter notebooks into lessons/out/notebooks/
   python -m lessons --your-turn   make each change that a lesson's 'your turn' asks for, and run it
   python -m lessons --exercises   show which exercises are done, wrong, or not begun
+  python -m lessons --exercises --watch     check an exercise whenever you save it
 """
 
 import argparse
@@ -166,16 +167,18 @@ def make_parser():
     add("--notebooks", action="store_true", help="write notebooks, and run no lesson")
     add("--your-turn", action="store_true", help="make and run the changes the lessons ask for")
     add("--exercises", action="store_true", help="check the exercises, and run no lesson")
+    add("--watch", action="store_true", help="with --exercises: check one whenever you save it")
     return parser
 
 
 def main():
     parser = make_parser()
     args = parser.parse_args()
-    if args.exercises:
+    if args.exercises or args.watch:
         sys.path.insert(0, str(HERE / "exercises"))
-        from check import progress
-        return progress()
+        import check
+
+        return check.watch() if args.watch else check.progress()
 
     everything = sorted(HERE.glob("[0-9][0-9]_*.py"))
     lessons = everything

@@ -14,7 +14,7 @@ import numpy as np
 
 from .checks.arguments import plain_array, plain_value
 from .checks.missing import no_rule
-from .checks.recording import no_grad, recording
+from .checks.recording import listener, no_grad, recording
 
 PRIMITIVES = {}  # NumPy's name for it -> the function; holds the rules defined inside minivae
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -301,23 +301,7 @@ def primitive(f):
             args, kwargs = _in_place(name, signature, args, kwargs)
         inputs = (*args[0], *args[1:]) if takes_a_list else args
 
-        # What is inside the Tensors, and how many of them need a gradient.
-        plain = []
-        tensors = 0
-        needing = 0
-        dtype = None
-        for a in inputs:
-            if type(a) is Tensor:
-                tensors += 1
-                needing += a.requires_grad
-                a = a.data
-            elif type(a) not in PLAIN:
-                a = plain_value(a)
-            if type(a) is np.ndarray and a.dtype is not dtype and a.dtype.kind not in "iub":
-                if dtype is not None or a.dtype not in FLOATS:
-                    _refuse_dtype(name, dtype, a)
-                dtype = a.dtype  # Python numbers have no say in it
-            plain.append(a)
+        plain, dtype, tensors, needing = _unwrapped(name, inputs)
         if takes_a_list:
             plain = [plain[: len(args[0])], *plain[len(args[0]) :]]
 
@@ -331,7 +315,11 @@ def primitive(f):
         y = y.view()  # y may be an input itself, which must stay writable
         y.flags.writeable = False
         vjps = (vjps,) if callable(vjps) else vjps
-        return _result(y, name, _parents(name, inputs, vjps, needing))
+        result = _result(y, name, _parents(name, inputs, vjps, needing))
+        listen = listener.get()
+        if listen is not None:  # check_gradients looks at each rule on the way
+            listen(f, args, kwargs, result)
+        return result
 
     if f.__module__.startswith("minivae."):
         PRIMITIVES[name] = operation
@@ -352,6 +340,36 @@ def _in_place(name, signature, args, kwargs):
         if type(value) is Tensor:
             raise TypeError(f"{name}: {key} is no input but an option: pass its .data")
     return bound.args, bound.kwargs
+
+
+def _unwrapped(name, inputs):
+    """The inputs without their Tensors, and what has to be known of them.
+
+    Returns (values, the float type that they share, how many are Tensors, how many of these need a
+    gradient).
+    """
+    plain = []
+    dtype = None
+    tensors = 0
+    needing = 0
+    for a in inputs:
+        if type(a) is Tensor:
+            tensors += 1
+            needing += a.requires_grad
+            a = a.data
+        elif type(a) not in PLAIN:
+            if type(a) is list and any(type(part) is Tensor for part in a):
+                raise TypeError(
+                    f"{name} takes no list of Tensors: np.stack or np.concatenate them first (a "
+                    f"rule that takes a list calls its first parameter arrays)"
+                )
+            a = plain_value(a)
+        if type(a) is np.ndarray and a.dtype is not dtype and a.dtype.kind not in "iub":
+            if dtype is not None or a.dtype not in FLOATS:
+                _refuse_dtype(name, dtype, a)
+            dtype = a.dtype  # Python numbers have no say in it
+        plain.append(a)
+    return plain, dtype, tensors, needing
 
 
 def _refuse_dtype(name, dtype, a):

@@ -1,27 +1,32 @@
-"""Training: fit runs the epochs and keeps the history; checkpoints and saved models are plain .npz files."""
+"""Training: fit runs the epochs and keeps their history."""
 
 import copy
 import dataclasses
-import json
-import os
 import time
-import zlib
 
 import numpy as np
 
-from . import models
 from .autodiff import no_grad
+from .checks import fitting
 from .checks.arguments import check_rng, positive_int
+from .checks.finite import Steps, check_loss
 from .data import binarize as draw_pixels
-from .files.npz import read_npz, refuses, write_npz
+from .files import checkpoints, npz
+from .models import mean_loss
 from .optim import Adam
-from .screen.progress import Progress, interrupts
+from .screen.progress import CtrlC, Progress
 
 
 @dataclasses.dataclass
 class History:
-    """One entry per finished epoch, in nats per example: the means of loss, nll and kl over the epoch's batches, the
-    loss on x_val after it (empty without x_val), and the seconds it took. interrupted: whether Ctrl-C ended the run."""
+    """What fit returns: one entry per finished epoch in each list, in nats per example.
+
+    loss, nll, kl: means over the epoch's batches.
+    val_loss: the loss on x_val after the epoch; empty without x_val.
+    seconds: how long the epoch took.
+    interrupted: whether Ctrl-C ended the run before its last epoch.
+    stopped: whether the callback did.
+    """
 
     loss: list = dataclasses.field(default_factory=list)
     nll: list = dataclasses.field(default_factory=list)
@@ -29,174 +34,236 @@ class History:
     val_loss: list = dataclasses.field(default_factory=list)
     seconds: list = dataclasses.field(default_factory=list)
     interrupted: bool = False
+    stopped: bool = False
 
     def __str__(self):
         """The last epoch in a line."""
         if not self.loss:
             return "no epoch yet"
+        terms = f"nll {self.nll[-1]:.2f}, kl {self.kl[-1]:.2f}"
         held_out = f", held out {self.val_loss[-1]:.2f}" if self.val_loss else ""
-        return f"loss {self.loss[-1]:.2f} nats (nll {self.nll[-1]:.2f}, kl {self.kl[-1]:.2f}{held_out})"
+        return f"loss {self.loss[-1]:.2f} nats ({terms}{held_out})"
 
 
-def fit(model, x, *, epochs, batch_size=128, lr=1e-3, rng, y=None, x_val=None, beta=1.0, optimizer=None, progress=None,
-        checkpoint=None, every=1, resume=None, binarize=False):
+@dataclasses.dataclass
+class Examples:
+    """Data to train on, or to measure the loss on."""
+
+    x: np.ndarray  # (N, D)
+    y: np.ndarray  # (N,), or None
+    binarize: bool  # whether each batch draws its pixels anew
+
+    def __len__(self):
+        return len(self.x)
+
+    def batch(self, rows, rng):
+        x = draw_pixels(self.x[rows], rng) if self.binarize else self.x[rows]
+        return x, None if self.y is None else self.y[rows]
+
+
+@dataclasses.dataclass
+class Plan:
+    """What fit was asked to do; its docstring explains the names."""
+
+    data: Examples
+    held_out: Examples  # or None
+    epochs: int
+    batch_size: int
+    beta: object
+    callback: object
+
+
+@dataclasses.dataclass
+class Run:
+    """Where a run of fit stands, down to the batch: what a checkpoint holds."""
+
+    model: object
+    optimizer: object
+    rng: np.random.Generator
+    steps: Steps  # the optimiser's, none of which leaves a number that is not finite
+    history: History = dataclasses.field(default_factory=History)
+    epoch: int = 0  # how many epochs are finished
+    order: np.ndarray = None  # (N,), the examples as the present epoch takes them; None between two
+    done: int = 0  # how many of them it has trained on
+    totals: np.ndarray = None  # (3,), loss, nll and kl summed over these
+    started: float = 0.0  # the clock when it began, or was taken up again
+
+
+def fit(
+    model, x, *, epochs, batch_size=128, lr=1e-3, rng, y=None, x_val=None, beta=1.0, optimizer=None,
+    progress=None, checkpoint=None, every=1, resume=None, binarize=False, callback=None,
+):
     """Train the model on x (N, D) by minibatch gradient descent on its loss; returns a History.
 
-    epochs: the total number, also when resuming. rng: draws the order of the examples and the noise. y: labels (N,) for
-    a ConditionalVAE. x_val: held-out data, or (x_val, y_val). beta: the weight of the KL, a number or a function of the
-    epoch (0, 1, ...). optimizer: by default Adam(model.parameters(), lr). binarize: draw the pixels anew for each batch.
-    progress: None shows one line on a terminal and nothing elsewhere; True and False decide.
+    epochs: how many in all, those before a resume included.
+    batch_size: examples in a step; the last batch of an epoch may be smaller.
+    lr: the learning rate of the default optimiser.
+    rng: draws the order of the examples and the noise; the same rng gives the same bits.
+    y: labels (N,), for a ConditionalVAE.
+    x_val: held-out data (M, D), or the pair (x_val, y_val).
+    beta: the weight of the KL, a number or a function of the epoch (0, 1, ...).
+    optimizer: made from the model's parameters; by default Adam(model.parameters(), lr).
+    progress: True or False; None shows one line on a terminal and nothing elsewhere.
+    checkpoint: a path to write after each `every` epochs, and at the end, whatever the reason.
+    every: see checkpoint.
+    resume: a checkpoint to go on from; if it is the checkpoint's path, it may not be there yet.
+    binarize: True draws the pixels anew for each batch, 1 with probability x.
+    callback: called with (model, history) after each epoch; if it returns True, the run ends.
 
-    checkpoint: a path written after each `every` epochs, at the end and at Ctrl-C. resume: a path to go on from; model,
-    optimiser and rng take the state found there, and the run ends with the same bits as one that was never stopped. Both
-    may be one path, which need not exist at the first start. Ctrl-C is taken between batches.
+    A resumed run ends with the same bits as one that was never stopped. Ctrl-C ends the run after
+    the batch under way; a second one breaks that batch off, and the last checkpoint stands.
 
-    Raises ValueError for bad arguments, and for a checkpoint made with another model, data or setting;
-    FloatingPointError when a loss or gradient is not finite (the parameters are then those of the last good step).
+    Raises, before the first step, ValueError or TypeError for bad arguments, OSError where a
+    checkpoint cannot be written or is not there, and ValueError for one that is damaged or of
+    another model, data or setting. Raises FloatingPointError when a loss, a gradient or a step is
+    not finite; the parameters are then those of the last good step.
     """
+    # What can be wrong is found here, before anything is changed.
     for name, value in (("epochs", epochs), ("batch_size", batch_size), ("every", every)):
         positive_int(name, value)
     check_rng(rng)
-    x, y = _check_data(model, x, y)
-    x_val, y_val = x_val if isinstance(x_val, tuple) else (x_val, None)
-    if x_val is not None:
-        x_val, y_val = _check_data(model, x_val, y_val)
-    optimizer = Adam(model.parameters(), lr=lr) if optimizer is None else optimizer
-    run = _Run(model, optimizer, rng, settings={
-        "model": type(model).__name__, **model.config, "optimizer": type(optimizer).__name__,
-        **{k: v for k, v in vars(optimizer).items() if k in ("lr", "momentum", "betas", "eps")},
-        "batch_size": batch_size, "binarize": bool(binarize), "beta": "a function" if callable(beta) else beta,
-        "data": _fingerprint(x, y), "validation data": _fingerprint(x_val, y_val)})
-    if resume is not None and not (checkpoint is not None and os.fspath(resume) == os.fspath(checkpoint)
-                                   and not os.path.exists(resume)):
-        run.read(resume)
-    show = Progress(progress)
+    fitting.check_choices(beta, optimizer, callback)
+    data = _examples(model, x, y, binarize)
+    held_out = None if x_val is None else _examples(model, *fitting.pair(x_val), binarize)
+    plan = Plan(data, held_out, epochs, batch_size, beta, callback)
+    if optimizer is None:
+        optimizer = Adam(model.parameters(), lr=lr)
+    run = Run(model, optimizer, rng, Steps(optimizer))
+    settings = None
+    if checkpoint is not None or resume is not None:
+        settings = checkpoints.settings(run, plan)
 
-    with interrupts() as interrupted, np.errstate(over="ignore", invalid="ignore"):
-        try:
-            while run.epoch < epochs and not interrupted:
-                weight = beta(run.epoch) if callable(beta) else beta
-                for batch in run.batches(len(x), batch_size):
-                    x_batch = draw_pixels(x[batch], rng) if binarize else x[batch]
-                    run.totals += len(batch) * _step(model, optimizer, x_batch, None if y is None else y[batch], rng, weight,
-                                                     f"epoch {run.epoch + 1}, batch {run.done // batch_size + 1}")
-                    run.done += len(batch)
-                    if show.terminal and run.done < len(x):
-                        show(f"epoch {run.epoch + 1}/{epochs}, {100 * run.done // len(x)} %", run.epoch / epochs)
-                    if interrupted:
-                        break
-                if run.done == len(x):
-                    run.end_epoch(len(x), None if x_val is None else
-                                  _validation_loss(model, x_val, y_val, weight, copy.deepcopy(rng), binarize))
-                    show(f"epoch {run.epoch}/{epochs}  {run.history}", run.epoch / epochs)
-                    if checkpoint is not None and (run.epoch % every == 0 or run.epoch == epochs):
-                        run.write(checkpoint)
-        except KeyboardInterrupt:  # a second Ctrl-C, in the middle of something: the last whole checkpoint stands
-            interrupted.append(True)
-            checkpoint = None
-    if interrupted:
-        show(f"stopped by Ctrl-C in epoch {run.epoch + 1}/{epochs}", 1)
+    with CtrlC() as ctrl_c:
         if checkpoint is not None:
-            run.write(checkpoint)
-    run.history.interrupted = bool(interrupted)
+            npz.check_place(checkpoint)
+        if resume is not None and not checkpoints.is_first_start(resume, checkpoint):
+            checkpoints.read(resume, run, settings)
+        written = (run.epoch, run.done)  # where the run stands in the file
+        show = Progress(progress)
+
+        # Epoch, report, checkpoint; over and over.
+        try:
+            while run.epoch < epochs and not ctrl_c.pressed and not run.history.stopped:
+                if not _epoch(run, plan, ctrl_c, show):
+                    break
+                _report(run, plan, ctrl_c, show)
+                if checkpoint is not None and run.epoch % every == 0:
+                    checkpoints.write(checkpoint, run, settings)
+                    written = (run.epoch, run.done)
+        except KeyboardInterrupt:  # a second Ctrl-C
+            ctrl_c.pressed += 1
+            if run.order is not None:  # inside a batch, whose noise is drawn already
+                checkpoint = None
+
+        # The end: all is done, or the callback said so, or Ctrl-C.
+        if ctrl_c.pressed and run.epoch < epochs:
+            run.history.interrupted = True
+            show(f"stopped by Ctrl-C in epoch {run.epoch + 1}/{epochs}", 1)
+        if checkpoint is not None and written != (run.epoch, run.done):
+            checkpoints.write(checkpoint, run, settings)
     return run.history
 
 
-def _step(model, optimizer, x, y, rng, beta, where):
-    """One step of gradient descent; returns the batch means of loss, nll and kl."""
-    optimizer.zero_grad()
-    nll, kl = model.terms(x, rng) if y is None else model.terms(x, rng, y=y)
-    loss = models.mean_loss(nll, kl, beta)
+def _epoch(run, plan, ctrl_c, show):
+    """Each example once, then the loss on what was held out, then an entry in the history.
+
+    Returns whether it was finished: Ctrl-C ends it between two batches.
+    """
+    beta = fitting.check_beta(plan.beta(run.epoch)) if callable(plan.beta) else plan.beta
+    _train(run, plan, beta, ctrl_c, show)
+    if run.done < len(plan.data):
+        return False
+    val_loss = None
+    if plan.held_out is not None:
+        val_loss = ctrl_c.breakable(_validation_loss, run, plan.held_out, beta)
+
+    history = run.history
+    for values, total in zip((history.loss, history.nll, history.kl), run.totals):
+        values.append(float(total / run.done))
+    if val_loss is not None:
+        history.val_loss.append(val_loss)
+    history.seconds.append(time.perf_counter() - run.started)
+    run.epoch += 1
+    run.order = None
+    run.done = 0
+    return True
+
+
+def _report(run, plan, ctrl_c, show):
+    """After an epoch: a line on the screen, and the word of the caller."""
+    show(f"epoch {run.epoch}/{plan.epochs}  {run.history}", run.epoch / plan.epochs)
+    if plan.callback is not None:
+        answer = ctrl_c.breakable(plan.callback, run.model, run.history)
+        run.steps.trusted = 0  # the caller may have changed anything: lr, say
+        run.history.stopped = fitting.is_true(answer) and run.epoch < plan.epochs
+
+
+def _train(run, plan, beta, ctrl_c, show):
+    """The batches of this epoch that are still to do, or those up to a Ctrl-C."""
+    n = len(plan.data)
+    if run.order is None:  # otherwise a checkpoint left the epoch in the middle
+        run.order = run.rng.permutation(n)
+        run.totals = np.zeros(3)
+    run.started = time.perf_counter()
+    with np.errstate(over="ignore", invalid="ignore"):  # told as errors, in words
+        while run.done < n:
+            # One step of gradient descent.
+            rows = run.order[run.done : run.done + plan.batch_size]
+            where = f"epoch {run.epoch + 1}, batch {run.done // plan.batch_size + 1}"
+            x, y = plan.data.batch(rows, run.rng)  # (B, D), (B,)
+            means = ctrl_c.breakable(_backward, run, x, y, beta, where)
+            run.steps.step(where)
+            run.totals += len(rows) * means
+            run.done += len(rows)
+
+            # Between two steps.
+            if show.terminal and run.done < n:
+                epoch = f"epoch {run.epoch + 1}/{plan.epochs}"
+                show(f"{epoch}, {100 * run.done // n} %", run.epoch / plan.epochs)
+            if ctrl_c.pressed:
+                break
+
+
+def _backward(run, x, y, beta, where):
+    """The gradient of the loss on a batch, left in the parameters' .grad.
+
+    Returns the batch means of loss, nll and kl, (3,).
+    """
+    run.optimizer.zero_grad()
+    nll, kl = _terms(run.model, x, y, run.rng)  # (B,), (B,)
+    loss = mean_loss(nll, kl, beta)  # ()
     means = np.array([loss.item(), nll.data.mean(), kl.data.mean()])
-    if not np.isfinite(means).all():
-        name = "nll" if not np.isfinite(means[1]) else "kl" if not np.isfinite(means[2]) else "loss"
-        raise FloatingPointError(f"the {name} is not finite at {where} (loss {means[0]}, nll {means[1]}, kl {means[2]}); the "
-                                 f"parameters are those of the step before: try a smaller lr")
+    check_loss(*means, where)
     loss.backward()
-    for i, p in enumerate(optimizer.params):
-        # The sum of squares is finite only if every entry is, and costs one pass; overflow is looked at again.
-        if p.grad is not None and not np.isfinite(np.vdot(p.grad, p.grad)) and not np.isfinite(p.grad).all():
-            raise FloatingPointError(f"the gradient of {p.name or i} is not finite at {where}; the parameters are those of "
-                                     f"the step before: try a smaller lr")
-    optimizer.step()
     return means
 
 
-def _validation_loss(model, x, y, beta, rng, binarize):
+def _terms(model, x, y, rng):
+    return model.terms(x, rng) if y is None else model.terms(x, rng, y=y)
+
+
+def _validation_loss(run, held_out, beta):
+    """The loss on the held-out data.
+
+    Its noise is drawn from a copy of the rng, so that training goes on as if nothing was measured.
+    """
+    rng = copy.deepcopy(run.rng)
     total = 0.0
-    with no_grad():
-        for i in range(0, len(x), 1000):
-            part = draw_pixels(x[i:i + 1000], rng) if binarize else x[i:i + 1000]
-            terms = model.terms(part, rng) if y is None else model.terms(part, rng, y=y[i:i + 1000])
-            total += len(part) * models.mean_loss(*terms, beta).item()
-    return total / len(x)
+    with no_grad(), np.errstate(over="ignore", invalid="ignore"):
+        for i in range(0, len(held_out), 1000):
+            x, y = held_out.batch(slice(i, i + 1000), rng)
+            total += len(x) * mean_loss(*_terms(run.model, x, y, rng), beta).item()
+    val_loss = total / len(held_out)
+    if not np.isfinite(val_loss):
+        raise FloatingPointError(
+            f"the loss on x_val is not finite after epoch {run.epoch + 1} ({val_loss}); "
+            f"the parameters are those of the epoch's last step: try a smaller lr"
+        )
+    return val_loss
 
 
-def _check_data(model, x, y):
+def _examples(model, x, y, binarize):
+    """x and y as the model takes them; ValueError, in its words, where it does not."""
+    fitting.check_no_pair(x)
     x = model.check_input(x)
-    conditional = isinstance(model, models.ConditionalVAE)
-    if y is not None and not conditional:
-        raise ValueError(f"a {type(model).__name__} takes no labels: leave out y, or train a ConditionalVAE")
-    return x, model.check_labels(y, len(x)) if conditional else None
-
-
-def _fingerprint(*arrays):
-    return [None if a is None else [list(a.shape), zlib.crc32(np.ascontiguousarray(a))] for a in arrays]
-
-
-class _Run:
-    """Where a training run stands, down to the batch; it can be written to a file and read back."""
-
-    def __init__(self, model, optimizer, rng, settings):
-        self.model, self.optimizer, self.rng = model, optimizer, rng
-        self.settings = json.loads(json.dumps(settings, default=float))
-        self.history, self.epoch, self.order = History(), 0, None
-
-    def batches(self, n, batch_size):
-        """The indices of the batches of this epoch that are still to do; a new epoch draws a new order."""
-        if self.order is None:
-            self.order, self.done = self.rng.permutation(n), 0
-            self.totals, self.started = np.zeros(3), time.perf_counter()
-        return (self.order[i:i + batch_size] for i in range(self.done, n, batch_size))
-
-    def end_epoch(self, n, val_loss):
-        for values, total in zip((self.history.loss, self.history.nll, self.history.kl), self.totals):
-            values.append(float(total / n))
-        if val_loss is not None:
-            self.history.val_loss.append(val_loss)
-        self.history.seconds.append(time.perf_counter() - self.started)
-        self.epoch, self.order = self.epoch + 1, None
-
-    def write(self, path):
-        middle = None if self.order is None else {"done": self.done, "totals": self.totals.tolist()}
-        meta = {"settings": self.settings, "epoch": self.epoch, "middle": middle, "t": self.optimizer.t,
-                "rng": self.rng.bit_generator.state, "history": dataclasses.asdict(self.history)}
-        arrays = {f"model/{k}": v for k, v in self.model.state_dict().items()}
-        arrays.update({f"optimizer/{k}": v for k, v in self.optimizer.state.items()})
-        write_npz(path, "checkpoint", meta, {**arrays, **({} if middle is None else {"order": self.order})})
-
-    def read(self, path):
-        """Raises ValueError where the checkpoint is of another run, before anything is changed."""
-        meta, arrays = read_npz(path, "checkpoint")
-        with refuses(path):
-            theirs = meta["settings"]
-            different = [f"{k} differs" if "data" in k else f"{k} was {theirs.get(k)}, and is {v} now"
-                         for k, v in self.settings.items() if theirs.get(k) != v]
-            if different:
-                raise ValueError("it was made with other settings: " + "; ".join(different))
-            state = {k: arrays.pop(f"optimizer/{k}") for k in self.optimizer.state}
-            order = arrays.pop("order", None)
-            rng_state = copy.deepcopy(self.rng)
-            rng_state.bit_generator.state = meta["rng"]
-            for k, v in state.items():
-                if v.shape != self.optimizer.flat.shape or v.dtype != self.optimizer.flat.dtype:
-                    raise ValueError(f"optimizer state {k} has shape {v.shape}")
-            history = History(**meta["history"])
-            self.model.load_state_dict({k.removeprefix("model/"): v for k, v in arrays.items()})
-        for k, v in state.items():
-            self.optimizer.state[k][...] = v
-        self.optimizer.t, self.epoch, self.history = meta["t"], meta["epoch"], history
-        self.rng.bit_generator.state = meta["rng"]
-        if meta["middle"] is not None:
-            self.order, self.done = order, meta["middle"]["done"]
-            self.totals, self.started = np.array(meta["middle"]["totals"]), time.perf_counter()
+    return Examples(x, model.check_labels(y, len(x)), bool(binarize))

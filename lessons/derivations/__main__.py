@@ -1,7 +1,7 @@
 """python -m lessons.derivations: what the derivations say about the tree, made from the tree.
 
   python -m lessons.derivations           say whether the pages are up to date
-  python -m lessons.derivations --write   renew the table in README.md and each chapter's lesson line
+  python -m lessons.derivations --write   renew README.md's table and the chapters' lesson lines
 
 The table tells for each equation which source uses it, which tests check it and which lessons show
 it. It is read off the citations, eq. (8.4), and off the names of the tests, test_eq_8_4_...
@@ -36,16 +36,18 @@ def cited(text):
 
 
 def places(source):
-    """{number: where it is cited}, as function, Class or Class.method; '' for the top of the file."""
+    """{number: where it is cited}, as function, Class or Class.method; '' for the top."""
+    found = {}
+    if not cited(source):
+        return found
     scopes = [node for node in ast.walk(ast.parse(source))
               if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
     scopes.sort(key=lambda node: node.lineno)
-    found = {}
     for n, line in enumerate(source.splitlines(), 1):
-        around = [node for node in scopes if node.lineno <= n <= node.end_lineno]
-        depth = 2 if around and isinstance(around[0], ast.ClassDef) else 1
-        name = ".".join(node.name for node in around[:depth])
         for number in cited(line):
+            around = [node for node in scopes if node.lineno <= n <= node.end_lineno]
+            depth = 2 if around and isinstance(around[0], ast.ClassDef) else 1
+            name = ".".join(node.name for node in around[:depth])
             if name not in found.setdefault(number, []):
                 found[number].append(name)
     return found
@@ -75,7 +77,7 @@ def read(folder, pattern):
 
 
 def tree():
-    """The texts that the pages speak of: chapters, sources, tests, lessons, and the list in words."""
+    """The texts that the pages speak of."""
     tests = read("tests", "**/*.py")
     tests = {name: text for name, text in tests.items() if not name.endswith("test_links.py")}
     return {
@@ -89,19 +91,16 @@ def tree():
 
 # The generated parts.
 
-def row(number, chapter, tree):
-    """One line of the table."""
-    source = [f"[{name}](../../minivae/{name}) " + functions(found[number])
-              for name, found in tree["source places"].items() if number in found]
-    checks = ["in words"] if number in tree["in_words"] else []
-    for name, text in tree["tests"].items():
-        if OWN_TEST.fullmatch(name):
-            checks += [f"`{test}`" for test in named_tests(text).get(number, [])]
-        elif number in tree["test places"][name]:
-            found = functions(tree["test places"][name][number])
-            checks.append(f"[{name}](../../tests/{name}) {found}")
-    lessons = [f"[{name[:2]}](../{name})" for name, text in tree["lessons"].items()
-               if number in cited(text)]
+def row(number, chapter, in_words, found):
+    """One line of the table. found: where sources, other tests and lessons cite, and named tests."""
+    source = [f"[{name}](../../minivae/{name}) " + functions(cites[number])
+              for name, cites in found["sources"].items() if number in cites]
+    checks = ["in words"] if number in in_words else []
+    checks += [f"`{name}`" for names in found["named"] for name in names.get(number, [])]
+    checks += [f"[{name}](../../tests/{name}) " + functions(cites[number])
+               for name, cites in found["tests"].items() if number in cites]
+    lessons = [f"[{name[:2]}](../{name})" for name, numbers in found["lessons"].items()
+               if number in numbers]
     cells = [f"[{number}]({chapter}#eq-{number.replace('.', '-')})"]
     cells += [", ".join(c.strip() for c in cell) for cell in (source, checks, lessons)]
     return "| " + " | ".join(cells) + " |"
@@ -113,12 +112,15 @@ def functions(names):
 
 def table(tree):
     """Where each equation lives."""
-    tree = {
-        **tree,
-        "source places": {name: places(text) for name, text in tree["sources"].items()},
-        "test places": {name: places(text) for name, text in tree["tests"].items()},
+    own = [name for name in tree["tests"] if OWN_TEST.fullmatch(name)]
+    others = {name: text for name, text in tree["tests"].items() if name not in own}
+    found = {
+        "sources": {name: places(text) for name, text in tree["sources"].items()},
+        "named": [named_tests(tree["tests"][name]) for name in own],
+        "tests": {name: places(text) for name, text in others.items()},
+        "lessons": {name: cited(text) for name, text in tree["lessons"].items()},
     }
-    rows = [row(number, chapter, tree)
+    rows = [row(number, chapter, tree["in_words"], found)
             for chapter, text in tree["chapters"].items() for number in tags(text)]
     head = ["<!-- table -->", "| equation | source | tests | lessons |", "|---|---|---|---|"]
     return "\n".join([*head, *rows, "<!-- /table -->"])
@@ -133,7 +135,7 @@ def with_lessons(text, lessons):
 
 
 def refreshed(pages, tree):
-    """{file: text} of README.md and the chapters, with their generated parts as the tree has them."""
+    """{file: text} of all pages, with their generated parts as the tree has them."""
     fresh = {name: with_lessons(text, tree["lessons"]) for name, text in pages.items()}
     made = table(tree)
     fresh["README.md"] = TABLE.sub(lambda m: made, fresh["README.md"])
@@ -152,7 +154,8 @@ def main():
             (HERE / name).write_text(text, encoding="utf-8", newline="\n")
         print("renewed: " + ", ".join(stale) if stale else "all pages were up to date")
     elif stale:
-        raise SystemExit(f"out of date: {', '.join(stale)}; run python -m lessons.derivations --write")
+        command = "python -m lessons.derivations --write"
+        raise SystemExit(f"out of date: {', '.join(stale)}; run {command}")
     else:
         print("all pages are up to date")
 

@@ -1,10 +1,12 @@
 """Exercise 12: active units. Belongs to lesson 15.
 
-A latent is active if the encoder's mean moves with the data: if the variance of mu_j(x) over the examples x is above the
-threshold. Write which latents of a model are active, given the encoder's means of N examples. The variance divides by N, and
-a latent whose variance equals the threshold is not active.
+A latent is active if the encoder's mean moves with the data: if the variance of mu_j(x) over the
+examples x is above the threshold. Write which latents of a model are active, given the encoder's
+means of N examples. The variance divides by N, and a latent whose variance equals the threshold is
+not active.
 
-Derived in [eq. (15.7)](../derivations/15_likelihood.md#eq-15-7).
+Derived in
+[eq. (15.7)](../derivations/15_likelihood.md#eq-15-7).
 Run this file to check your answer; run it with --hint if you are stuck.
 """
 

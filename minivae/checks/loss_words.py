@@ -351,8 +351,9 @@ def _collapse(r, beta):
     """All latents collapse where no code can be worth its price.
 
     Let I be the information that z has about x, which is at most the mean KL. By z the nll of a
-    Bernoulli pixel falls by at most I, and the squared error of a pixel in [0, 1] by at most I/2.
-    So D pixels win at most D I, or D I/2, whatever the data and the decoder.
+    Bernoulli pixel falls by at most I, eq. (10.16), and the squared error of a pixel in [0, 1] by
+    at most I/2, eq. (10.17). So D pixels win at most D I, or D I/2, whatever the data and the
+    decoder.
     """
     D = float(r.sizes[-1][1])
     if r.kind == "bernoulli" and beta >= D * (1 - r.tol):

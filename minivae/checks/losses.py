@@ -80,7 +80,7 @@ def check_loss(loss, sizes=None, rng=None):
     sizes: (B, D, Z), for a loss that takes no other; else it is called at several sizes.
     rng: draws the inputs; if left out, the same at each call.
 
-    The loss is fitted as a sum of known terms, the pieces of eq. (10.3), and all that is reported
+    The loss is fitted as a sum of known terms, the pieces of eq. (10.15), and all that is reported
     is read off the weights. Where no sum fits, the report says so and claims nothing.
 
     Returns a LossReport. Raises TypeError or ValueError for arguments of the wrong kind, and

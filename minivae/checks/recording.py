@@ -1,11 +1,13 @@
-"""no_grad: inside it no graph is built."""
+"""no_grad: inside it no graph is built; and who listens to what is built outside."""
 
 import contextlib
 import contextvars
 import functools
 import inspect
 
-recording = contextvars.ContextVar("recording", default=True)  # one for each thread and task
+# One of each for each thread and task.
+recording = contextvars.ContextVar("recording", default=True)
+listener = contextvars.ContextVar("listener", default=None)  # told of each recorded operation
 
 
 def no_grad(function=None):

@@ -1,1 +1,1 @@
-"""What is read from disk and written to it; the course stands on it, and you need not read it on the way."""
+"""What is read from disk and written to it; the course stands on it, and can be read without it."""

@@ -10,71 +10,87 @@ import numpy as np
 
 
 class DataError(ValueError):
-    """A data file is missing, damaged or of another kind than needed; the message names the file and the fact."""
+    """A data file is missing, damaged or of another kind; the message names file and fact."""
 
 
-# Bytes 0, 0, type, number of dimensions; each dimension as a big-endian uint32; then the values, big-endian.
+# An IDX file is the bytes 0, 0, type, number of dimensions; then each dimension as a big-endian
+# uint32; then the values, big-endian, too.
 IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-DEFLATE_RATIO = 1032  # the most bytes that one byte of gzip can unpack to (a match of 258 bytes coded in 2 bits)
+DEFLATE_RATIO = 1032  # the most bytes from one byte of gzip: a match of 258 bytes coded in 2 bits
 
 
 def read_idx(path):
-    """The array in an IDX file (the format of MNIST), raw or gzipped; its content tells which, not its name.
+    """The array in an IDX file (the format of MNIST), raw or gzipped as its content tells.
 
     Returns an ndarray of the header's shape and type, in native byte order, writable.
-    Raises DataError, naming the file and the fact, for whatever is not one whole IDX file. Memory stays in
-    proportion to what the file truly holds, whatever its header claims or its gzip unpacks to.
+    Raises DataError, naming the file and the fact, for whatever is not one whole IDX file. Memory
+    stays in proportion to what the file truly holds, whatever its header claims or its gzip
+    unpacks to.
     """
     try:
         with open(path, "rb") as file:
-            return _parse_idx(file)
-    except (OSError, EOFError, ValueError, zlib.error) as error:  # ValueError: DataError, or NumPy on the shape
-        raise DataError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+            return _parse(file)
+    except (OSError, EOFError, ValueError, OverflowError, zlib.error) as error:
+        fact = getattr(error, "strerror", None) or error
+        raise DataError(f"{path}: {fact}") from error
 
 
-def _parse_idx(file):
-    stream = _unpacked(file)
-    magic = _header(stream, 4)
+def _parse(file):
+    size = os.fstat(file.fileno()).st_size
+    stream = unpacked(file)
+    dtype, shape = _parse_header(stream)
+    needed = math.prod(shape) * dtype.itemsize
+    promise = f"its header promises {needed:,} bytes of data ({dtype.name}, shape {shape})"
+
+    # Before anything is allocated: can the file hold that much?
+    if stream is file:
+        following = size - file.tell()
+        if needed != following:
+            raise DataError(f"{promise}, but {following:,} follow")
+    elif needed > size * DEFLATE_RATIO:
+        raise DataError(f"{promise}, more than {size:,} bytes of gzip can hold")
+
+    # A gzip's true length shows only on unpacking, so the memory grows with what is there.
+    data = bytearray()
+    for chunk in chunks(stream, needed + 1):  # one byte more, to see that the data end there
+        data += chunk
+    if len(data) > needed:
+        raise DataError(f"{promise}, but more follow")
+    if len(data) < needed:
+        raise DataError(f"{promise}, but only {len(data):,} follow")
+    return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+
+
+def _parse_header(stream):
+    """(dtype, shape) that the stream's first bytes give."""
+    magic = _exactly(stream, 4)
     kind, ndim = magic[2:]
     if magic[:2] != b"\0\0":
-        raise DataError(f"not an IDX file: it begins with {magic.hex(' ')}, not with two zero bytes")
+        raise DataError(f"not an IDX file: it begins with {magic.hex(' ')}, not with 00 00")
     if kind not in IDX_TYPES:
         known = ", ".join(f"{k:02x}" for k in IDX_TYPES)
         raise DataError(f"its type byte is {kind:02x}; IDX knows {known}")
     if not 1 <= ndim <= 32:
         raise DataError(f"its header gives {ndim} dimensions; an array has 1 to 32")
-    shape = struct.unpack(f">{ndim}I", _header(stream, 4 * ndim))
-    dtype = np.dtype(IDX_TYPES[kind])
-    need = math.prod(shape) * dtype.itemsize
-    promise = f"its header promises {need:,} bytes of data ({dtype.name}, shape {shape})"
-    size = os.fstat(file.fileno()).st_size
-    if stream is file and need != size - 4 - 4 * ndim:
-        raise DataError(f"{promise}, but {size - 4 - 4 * ndim:,} follow")
-    if need > size * DEFLATE_RATIO:
-        raise DataError(f"{promise}, more than {size:,} bytes of gzip can hold")
-    data = bytearray()  # grows with what is there: a gzip's true length shows only on unpacking
-    for chunk in _chunks(stream, need + 1):  # one byte beyond what is needed, to see that the data end there
-        data += chunk
-    if len(data) != need:
-        raise DataError(f"{promise}, but {'more' if len(data) > need else f'only {len(data):,}'} follow")
-    return np.frombuffer(data, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=False)
+    shape = struct.unpack(f">{ndim}I", _exactly(stream, 4 * ndim))
+    return np.dtype(IDX_TYPES[kind]), shape
 
 
-def _header(stream, count):
+def _exactly(stream, count):
     data = stream.read(count)
     if len(data) < count:
         raise DataError("cut off inside its header")
     return data
 
 
-def _unpacked(file):
-    """The open file itself, or a stream that unpacks it when it is gzipped; both at their beginning."""
+def unpacked(file):
+    """The open file, or a stream that unpacks it if it is gzipped; both at their beginning."""
     packed = file.read(2) == b"\x1f\x8b"
     file.seek(0)
     return gzip.GzipFile(fileobj=file) if packed else file
 
 
-def _chunks(stream, limit):
+def chunks(stream, limit):
     """The stream's bytes, piece by piece, up to limit of them."""
     while limit > 0 and (chunk := stream.read(min(limit, 1 << 18))):
         limit -= len(chunk)

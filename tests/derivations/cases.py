@@ -22,12 +22,15 @@ IMAGES = rng().random((4, 6))
 CODES, NOISE = np.array([-1.0, 0.2, 0.5, 2.0]), 0.8
 
 
-W, B = np.array([[0.5, -1.0], [0.2, 0.7], [1.1, 0.3]]), np.array([0.1, 0.0, -0.4])  # an affine decoder, D = 3, Z = 2
-X1, MU1, STD1 = np.array([0.4, 1.0, -0.3]), np.array([0.3, -0.6]), np.array([0.7, 0.4])  # one example and its posterior
+# an affine decoder, D = 3, Z = 2
+W, B = np.array([[0.5, -1.0], [0.2, 0.7], [1.1, 0.3]]), np.array([0.1, 0.0, -0.4])
+# one example and its posterior
+X1, MU1, STD1 = np.array([0.4, 1.0, -0.3]), np.array([0.3, -0.6]), np.array([0.7, 0.4])
 
 
 def affine_error(mu, std):
-    return expect(lambda a, b: sum((X1[i] - W[i, 0] * (mu[0] + std[0] * a) - W[i, 1] * (mu[1] + std[1] * b) - B[i]) ** 2
+    return expect(lambda a, b: sum((X1[i] - W[i, 0] * (mu[0] + std[0] * a) - W[i, 1]
+                                    * (mu[1] + std[1] * b) - B[i]) ** 2
                                    for i in range(3)), 2)
 
 
@@ -39,7 +42,8 @@ def em_step(pi, means, variances):
     r = joint / joint.sum(1, keepdims=True)
     N = r.sum(0)
     means = r.T @ DATA / N
-    return r, (N / len(DATA), means, np.sum(r * (DATA[:, None] - means) ** 2, axis=0) / N), np.log(joint.sum(1)).mean()
+    return r, (N / len(DATA), means, np.sum(r * (DATA[:, None] - means) ** 2, axis=0)
+               / N), np.log(joint.sum(1)).mean()
 
 
 GRID = np.linspace(-7, 7, 7001)
@@ -51,7 +55,7 @@ def curve(z, theta=1.0):
 
 
 def toy(theta=1.0):
-    """log p(x, z), log p(x) and log p(z | x) on the grid, for x = theta sin z + 0.3 z + 0.5 noise."""
+    """log p(x, z), log p(x), log p(z | x) on the grid: x = theta sin z + 0.3 z + 0.5 noise."""
     joint = log_normal(GRID) + log_normal(OBSERVED, curve(GRID, theta), TAU**2)
     evidence = np.log(integrate(np.exp(joint), GRID))
     return joint, evidence, joint - evidence
@@ -61,7 +65,8 @@ def bound(log_q, joint):
     return integrate(np.exp(log_q) * (joint - log_q), GRID)
 
 
-MU, LOGVAR = np.array([[0.5, -1.0, 0.0], [2.0, 0.1, -0.3]]), np.array([[-0.4, 0.9, 0.0], [-3.0, 1.0, 0.2]])
+MU, LOGVAR = np.array([[0.5, -1.0, 0.0], [2.0, 0.1, -0.3]]), np.array([[-0.4, 0.9, 0.0],
+                                                                       [-3.0, 1.0, 0.2]])
 PRIOR = np.array([0.3, -0.5, 1.0])
 
 

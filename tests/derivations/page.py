@@ -14,9 +14,10 @@ statements. The signs = \le \lt \ge \gt \to \approx \longrightarrow part the sid
 **Names.** A symbol is given by its LaTeX name: \mu is mu. Besides, \lambda is lam, \varepsilon eps,
 \hat x x_hat, \bar x x_bar, x' x_prime, f'' f_second, f''' f_third, x_+ x_plus, \text{path} path.
 
-**Subscripts.** x_i is given as x_i; or it is entry i of x, counted from 1 (x may also be a dict or
-a function of the index). A single i, j, k, m or n without a value is left out, for the whole array.
-An upper index, as in \mu^c, is looked up in mu_sup, if that is given.
+**Subscripts.** x_i is given as x_i (as x_i=lambda i: ... in a sum over i); or it is entry i of x,
+counted from 1 (x may also be a dict or a function of the index). A single i, j, k, m or n without a
+value is left out, for the whole array. An upper index, as in \mu^c, is looked up in mu_sup, if that
+is given.
 
 **Products.** A matrix (two axes) beside a matrix or vector is a matrix product; all else goes entry
 by entry. With \cdot between them two vectors make their dot product.
@@ -26,8 +27,8 @@ be given for the whole: p(x,z) as p_xz, p(z\mid x) as p_z_given_x. E, Var and KL
 too; they get the values of what is in the bracket; \mathcal N(\mu,\sigma^2) is a Normal(mean, var).
 A function that stands without arguments gets them by name: for \mathrm{KL} give
 KL=lambda mu, sigma: ... Then \frac{\partial\mathrm{KL}}{\partial\mu} is its difference quotient
-(unless dKL_dmu is given). For \mathrm{KL}(p\Vert q) as a value give KL_p_vs_q. E may be an Average over
-a symbol, for formulas that take one vector at a time.
+(unless dKL_dmu is given). For \mathrm{KL}(p\Vert q) as a value give KL_p_vs_q. E may be an Average
+over a symbol, for formulas that take one vector at a time.
 
 **Over something.** \sum_j runs as far as the arrays in it that carry j. \int ... dz without bounds
 goes over the grid given as z, or from -16 to 16. \max_A reduces the last axis, over tries.
@@ -59,8 +60,12 @@ ENDING = {"+", "-"} | PRODUCTS | RELATIONS | SEPARATORS | PARTING | set(OPENING.
 INDICES = set("ijkmn")  # subscripts that may be left out
 LINE = np.linspace(-16, 16, 32001)  # for integrals without bounds
 NAMES = {r"\lambda": "lam", r"\varepsilon": "eps", "+": "plus", "-": "minus"}
+UNSPOKEN = {"{", "}", ")", "^", r"\mathrm", r"\mathcal", r"\mathbb"} | SEPARATORS
 PRIMES = {1: "_prime", 2: "_second", 3: "_third"}
 NAME_BEFORE = re.compile(r"(\\(hat|bar) )?(\S|\\\w+|\\math\w+ \{( \w)+ \})( ')*$")
+
+
+INVERSE = ["^", "{", "-", "1", "}", "("]  # F^{-1}(x), the inverse of a function
 
 
 class Unreadable(ValueError):
@@ -74,7 +79,7 @@ class Normal(NamedTuple):
 
 
 class Average(NamedTuple):
-    """For E: the average over a symbol that takes these values (vectors, say) with these weights."""
+    """For E: the average over a symbol that takes these values with these weights."""
     name: str
     values: object
     weights: object
@@ -107,6 +112,7 @@ FUNCTIONS = {
     r"\det": np.linalg.det, "tr": np.trace, "diag": np.diag,
     r"\varphi": lambda x: density(x, 0, 1), r"\Phi": np.vectorize(NormalDist().cdf),
 }
+INVERSES = {"Phi_inverse": np.vectorize(NormalDist().inv_cdf)}
 
 
 # Finding an equation, and parting it.
@@ -133,7 +139,7 @@ class Statement(NamedTuple):
 
 
 def is_words(tokens, i):
-    r"""\text is words, and no name, if a space is inside its edge or beside it, or if it is alone."""
+    r"""\text is words, and no name, if a space is at its edge or beside it, or if it is alone."""
     text = tokens[i][6:-1]
     before = tokens[i - 1] if i else r"\quad"
     after = tokens[i + 1] if i + 1 < len(tokens) else r"\quad"
@@ -213,7 +219,7 @@ def agree(relation, a, b, tol):
     if relation not in EQUAL:
         raise Unreadable(f"{relation} cannot be checked")
     with np.errstate(invalid="ignore"):
-        near = np.abs(a - b) <= tol * np.maximum(1, np.abs(b))
+        near = np.isfinite(b) & (np.abs(a - b) <= tol * np.maximum(1, np.abs(b)))
     return bool(np.all(near | (a == b)))
 
 
@@ -233,7 +239,7 @@ def dot(a, b):
 
 
 def power(base, exponent, literal):
-    """base ** exponent; of a matrix, T is the transpose, and -1 and 1/2 are the inverse and the root."""
+    """base ** exponent; of a matrix T is the transpose, -1 the inverse, 1/2 the root."""
     if literal == ["T"]:
         return np.reshape(base, (1, -1)) if np.ndim(base) == 1 else np.transpose(base)
     if np.ndim(base) == 2 and literal == ["-", "1"]:
@@ -249,7 +255,8 @@ def called(function, arguments, env):
     if not isinstance(function, Average):
         return function(*[a(env) for a in arguments])
     argument, = arguments
-    return sum(w * argument({**env, function.name: v}) for v, w in zip(function.values, function.weights))
+    values = [argument({**env, function.name: v}) for v in function.values]
+    return np.tensordot(function.weights, values, axes=1)
 
 
 def by_name(function, env):
@@ -479,15 +486,16 @@ class Reader:
 
     def partial(self, above, below):
         r"""\frac{\partial f}{\partial x}, or \frac{\partial}{\partial x} of what follows."""
-        key, index = symbol(below)
         body = self.part(above) if above else self.run()
-        if is_symbol(above):
-            function, first = symbol(above)
-            given = f"d{function}_d{key}"
-            if given in self.symbols:
-                return lambda env: entry(env[given], first + index, env)
-        name = key if key in self.symbols else spelled(below)
-        return lambda env: entry(derivative(body, name, env), index, env)
+        for key, index in readings(below):
+            if is_symbol(above):
+                function, first = symbol(above)
+                given = f"d{function}_d{key}"
+                if given in self.symbols:
+                    return lambda env: entry(env[given], first + index, env)
+            if key in self.symbols:
+                return lambda env: entry(derivative(body, key, env), index, env)
+        raise Unreadable(f"the derivative in {spelled(below)} needs its value")
 
     def root(self):
         self.take()
@@ -552,7 +560,7 @@ class Reader:
         return total
 
     def over(self):
-        """What stands under and over a sum: its indices, a condition or None, a last value or None."""
+        """Under and over a sum: its indices, a condition or None, a last value or None."""
         self.take("_")
         below = self.raw()
         last = None
@@ -602,6 +610,9 @@ class Reader:
         if tokens[0] == r"\mathcal" and tokens[2] == "N":
             return self.applied(lambda env: normal)
         built_in = FUNCTIONS.get(tokens[0], FUNCTIONS.get(key))
+        if self.tokens[self.at:self.at + len(INVERSE)] == INVERSE and self.inverse(key):
+            self.at += len(INVERSE) - 1
+            return self.applied(lambda env: self.inverse(key))
         if built_in and function not in self.symbols:
             return self.applied(lambda env: built_in, sharp=True)
         if tokens[0] == r"\mathbb" and function not in self.symbols:
@@ -617,6 +628,13 @@ class Reader:
         if self.at == start:
             raise Unreadable(f"{self.peek()} cannot be read")
         return lambda env: lookup(tokens, env)
+
+    def inverse(self, key):
+        """The inverse of a function, if the name before it is one."""
+        found = {**INVERSES, **self.symbols}.get(key + "_inverse")
+        if found is None and (callable(self.symbols.get(key)) or "\\" + key in FUNCTIONS):
+            raise Unreadable(f"the inverse of {key} was not given, as {key}_inverse")
+        return found
 
     def spelling(self):
         """The tokens of a name with its accents, primes and subscript."""
@@ -712,7 +730,9 @@ def spelled(tokens):
             out += "_given_" if token == r"\mid" else "_vs_"
         elif token in ("_", "'"):
             out += "_" if token == "_" else "'"
-        elif token not in {"{", "}", r"\mathrm", r"\mathcal", r"\mathbb"} | SEPARATORS:
+        elif token == "(":
+            out += "_"
+        elif token not in UNSPOKEN:
             if token.startswith(r"\text"):
                 token = token[6:-1].replace(" ", "_")
             out += NAMES.get(token, token.lstrip("\\")) + accent
@@ -736,20 +756,29 @@ def symbol(tokens):
     return spelled(tokens[:at] + after), pieces
 
 
+def readings(tokens):
+    """What a name may be: mu_{p,j} is mu_p_j, or entry j of mu_p, or entry p, j of mu."""
+    if "^" in tokens:  # \mu^c, in a derivative, is entry c of mu_sup
+        at = tokens.index("^")
+        yield spelled(tokens[:at]) + "_sup", [tokens[at + 1:]]
+        return
+    key, pieces = symbol(tokens)
+    for n in range(len(pieces), -1, -1):
+        yield "_".join([key, *[spelled(p) for p in pieces[:n]]]), pieces[n:]
+
+
 def lookup(tokens, env):
     """The value of a name: as it is spelled, or an entry of an array, or the whole array."""
     name = spelled(tokens)
     if name in env:
         return known(env[name], env)
-    key, pieces = symbol(tokens)
-    if not pieces and tokens == [r"\pi"]:
+    if tokens == [r"\pi"]:
         return np.pi
-    if not pieces and tokens == ["e"]:
+    if tokens == ["e"]:
         return np.e
-    for n in range(len(pieces) - 1, -1, -1):  # mu_{p,j} is entry j of mu_p, if that is given
-        base = "_".join([key, *["".join(spelled(p)) for p in pieces[:n]]])
+    for base, rest in readings(tokens):
         if base in env:
-            return entry(env[base], pieces[n:], env)
+            return entry(env[base], rest, env)
     raise Unreadable(f"no value was given for {name}")
 
 
@@ -816,16 +845,15 @@ def length(index, used, env):
 def sizes(index, pieces, before, env):
     """The lengths of the array whose name ends `before`, along the axes that carry the index."""
     base = NAME_BEFORE.search(" ".join(before))[0].split()
-    found = set()
-    for n in range(len(pieces)):
-        name = "_".join([spelled(base), *[spelled(p) for p in pieces[:n]]])
+    below = [token for piece in pieces for token in [",", *piece]][1:]
+    for name, rest in readings([*base, "_", "{", *below, "}"]):
         x = env.get(name)
-        axes = [k for k, p in enumerate(pieces[n:]) if p == [index]]
+        axes = [k for k, p in enumerate(rest) if p == [index]]
         if isinstance(x, dict):
-            found |= {len(x)} if axes else set()
-        elif x is not None and not callable(x):
-            found |= {np.shape(x)[k] for k in axes}
-    return found
+            return {len(x)} if axes else set()
+        if x is not None:
+            return set() if callable(x) else {np.shape(x)[k] for k in axes}
+    return set()
 
 
 if __name__ == "__main__":

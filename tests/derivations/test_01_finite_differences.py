@@ -23,7 +23,8 @@ def slopes(x):
 
 AT = np.array([0.4, 0.9])
 V = np.array([0.8, -0.5])
-SINE = {"f": np.sin, "f_prime": np.cos, "f_second": lambda x: -np.sin(x), "f_third": lambda x: -np.cos(x)}
+SINE = {"f": np.sin, "f_prime": np.cos, "f_second": lambda x: -np.sin(x),
+        "f_third": lambda x: -np.cos(x)}
 
 
 def test_eq_1_1_the_slope_along_a_direction():
@@ -66,9 +67,11 @@ def test_eq_1_5_truncation_and_rounding():
     error = np.abs((np.exp(1 + h) - np.exp(1 - h)) / (2 * h) - math.e)
     bound = {"f": np.exp(1 + h), "M": np.exp(1 + h), "h": h}
     holds("1.5", E=lambda h: error, epsilon=np.finfo(float).eps, **bound)
-    assert np.any(error[-10:] > page("1.5", 1)(epsilon=0, **bound)[-10:])  # small steps show rounding
+    # small steps show rounding
+    assert np.any(error[-10:] > page("1.5", 1)(epsilon=0, **bound)[-10:])
 
-    x, h, epsilon = 0.4, 0.1, 0.01  # the worst case: both values of a cubic are off, by epsilon |f| and apart
+    # the worst case: both values of a cubic are off, by epsilon |f| and apart
+    x, h, epsilon = 0.4, 0.1, 0.01
     size = 30.0
     high = cubic(x + h) + epsilon * size
     low = cubic(x - h) - epsilon * size
@@ -108,16 +111,18 @@ def remainder(h, wrong=0.0):
     return abs(scalar(AT + h * V) - scalar(AT) - h * (slopes(AT) + wrong) @ V)
 
 
-CURVED = np.array([[3.0, 1.0], [1.0, 2.0]])  # second derivatives of a cubic at 0, with gradient (1, 2)
+GRADIENT = np.array([1.0, 2.0])  # of a cubic at 0
+CURVED = np.array([[3.0, 1.0], [1.0, 2.0]])  # its second derivatives there
 
 
 def cubic_of_two(x):
-    return np.array([1.0, 2.0]) @ x + 0.5 * x @ CURVED @ x + x[0] ** 3
+    return 7.0 + GRADIENT @ x + 0.5 * x @ CURVED @ x + x[0] ** 3
 
 
 def test_eq_1_9_taylor_remainder_falls_with_slope_2():
-    holds("1.9", R=lambda h: abs(cubic_of_two(h * V) - h * np.array([1.0, 2.0]) @ V), f=cubic_of_two, h=0.5, x=np.zeros(2),
-          v=V, g=np.array([1.0, 2.0]), H=CURVED, O=lambda h_cubed: V[0] ** 3 * h_cubed)
+    holds("1.9", R=lambda h: abs(cubic_of_two(h * V) - 7.0 - h * GRADIENT @ V), f=cubic_of_two,
+          h=0.5,
+          x=np.zeros(2), v=V, g=GRADIENT, H=CURVED, O=lambda h_cubed: V[0] ** 3 * h_cubed)
     close(np.log2(remainder(1e-3) / remainder(5e-4)), 2, 1e-2)
     assert taylor_test(lambda x: np.sum(np.exp(x) * np.tanh(x)), AT, rng=rng()).ok
 
@@ -127,27 +132,31 @@ def test_eq_1_10_a_wrong_gradient_has_slope_1():
 
     def R(h):  # of f = 1/2 x H x at 0, where the right gradient is 0
         return abs(0.5 * (h * V) @ CURVED @ (h * V) - h * delta @ V)
-    holds("1.10", R=R, h=0.2, delta=delta, v=V, O=lambda h_squared: 0.5 * V @ CURVED @ V * h_squared)
+    holds("1.10", R=R, h=0.2, delta=delta, v=V,
+          O=lambda h_squared: 0.5 * V @ CURVED @ V * h_squared)
     close(np.log2(remainder(2e-6, delta) / remainder(1e-6, delta)), 1, 1e-4)
 
 
 def test_eq_1_11_the_error_of_one_entry():
     analytic, by_steps = np.array([2.0, 0.1, 0.0]), np.array([2.5, 0.0, 0.05])
     for i, by_hand in ((1, 0.5 / 2.5), (2, 0.1 / 2.5), (3, 0.05 / 2.5)):
-        holds("1.11", i=i, err=np.array([0.2, 0.04, 0.02]), a=analytic, n=by_steps)
+        holds("1.11", i=i, d=np.array([0.2, 0.04, 0.02]), a=analytic, n=by_steps)
         close(page("1.11", 1)(i=i, a=analytic, n=by_steps), by_hand)
-    close(page("1.11", 1)(i=1, a=np.array([-4.0]), n=np.array([-2.0])), 0.5)  # a alone may be the largest
+    # a alone may be the largest
+    close(page("1.11", 1)(i=1, a=np.array([-4.0]), n=np.array([-2.0])), 0.5)
 
     x = np.array([3.0, 0.5, -1.0])
     wrong = np.array([0.0, 0.2, 0.0])
-    report = mv.check_gradients(lambda x: np.sum(x**2), x, vjp=lambda g, x: (g * (2 * x + wrong),), raise_error=False)
+    report = mv.check_gradients(lambda x: np.sum(x**2), x, vjp=lambda g, x: (g * (2 * x + wrong),),
+                                raise_error=False)
     close(report.error, page("1.11", 1)(i=2, a=2 * x + wrong, n=2 * x), 1e-6)
 
 
 @pytest.mark.parametrize("h", [1e-1, 1e-5])
 def test_eq_1_12_at_a_kink_the_mean_of_both_slopes(h):
     holds("1.12", f=lambda x: np.where(x < 2, 3 * x, 5 * x - 4), x=2.0, h=h, a_minus=3, a_plus=5)
-    close(numeric(lambda x: np.sum(np.abs(x)), np.zeros(1), h), [page("1.12", 1)(a_plus=1, a_minus=-1)])
+    close(numeric(lambda x: np.sum(np.abs(x)), np.zeros(1), h),
+          [page("1.12", 1)(a_plus=1, a_minus=-1)])
 
 
 def test_eq_1_13_worked_number():

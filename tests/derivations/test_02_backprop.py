@@ -29,14 +29,14 @@ def test_eq_2_1_chain_rule():
 
 
 def test_eq_2_2_reverse_mode_multiplies_from_the_loss_back():
-    A, C = rng().normal(size=(3, 4)), rng().normal(size=(4, 2))
+    A, C, F = rng().normal(size=(3, 3, 3))
 
-    def f(x):
-        return np.tanh(np.exp(x @ A) @ C)
-    x, g = np.array([0.1, -0.3, 0.2]), rng().normal(size=2)
+    def f(x):  # three steps, none with a symmetric Jacobian
+        return np.tanh(np.exp(x @ A) @ C) @ F
+    x, g = np.array([0.1, -0.3, 0.2]), rng().normal(size=3)
     e = np.exp(x @ A)
-    J_3 = (1 - np.tanh(e @ C) ** 2)[:, None] * C.T  # of tanh and C together
-    chain = {"J_1": A.T, "J_2": np.diag(e), "J_3": J_3, "g": g}
+    bent = np.diag(1 - np.tanh(e @ C) ** 2)
+    chain = {"J_1": np.diag(e) @ A.T, "J_2": bent @ C.T, "J_3": F.T, "g": g}
     holds("2.2", x_bar=numeric(lambda x: np.sum(g * f(x)), x), **chain, tol=1e-8)
     t = mv.Tensor(x[None], requires_grad=True)
     f(t).backward(g[None])
@@ -44,24 +44,25 @@ def test_eq_2_2_reverse_mode_multiplies_from_the_loss_back():
 
 
 def test_eq_2_3_gradients_of_a_shared_value_add_up():
-    def f(x):
-        y = np.exp(x)
-        return y * np.tanh(y) + y
+    A, C = rng().normal(size=(2, 2)), rng().normal(size=(2, 2))
+
+    def f(x):  # x is used by a = A x and by b = tanh(C x); the result is the sum of a b
+        return (A @ x) * np.tanh(C @ x)
     x = np.array([0.3, -1.2])
-    y = np.exp(x)
-    # y is used by a = tanh(y) and by b = y; the result is b a + b
-    shared = {"J_a": np.diag(1 - np.tanh(y) ** 2), "a_bar": y, "J_b": np.eye(2), "b_bar": np.tanh(y) + 1}
-    holds("2.3", x_bar=numeric(lambda y: np.sum(y * np.tanh(y) + y), y), **shared, tol=1e-8)
-    close(gradients(f, x)[0], page("2.3", 1)(**shared) * y)
+    b = np.tanh(C @ x)
+    shared = {"J_a": A, "a_bar": b, "J_b": np.diag(1 - b**2) @ C, "b_bar": A @ x}
+    holds("2.3", x_bar=numeric(lambda x: np.sum(f(x)), x), **shared, tol=1e-8)
+    holds("2.3", x_bar=gradients(f, x)[0], **shared)
 
 
 def test_eq_2_4_elementwise():
     g = rng().normal(size=X.shape)
-    holds("2.4", x_bar=numeric(lambda x: np.sum(g * np.sin(x)), X), g=g, f_prime=np.cos, x=X, tol=1e-8)
+    holds("2.4", x_bar=numeric(lambda x: np.sum(g * np.sin(x)), X), g=g, f_prime=np.cos, x=X,
+          tol=1e-8)
 
 
 def rule(number, op, *inputs, plain=None, at=None, **more):
-    """A rule of minivae, and finite differences of the plain function, against the page, at a random g."""
+    """A rule of minivae, and difference quotients of the plain function, against the page."""
     plain = plain or op
     result = plain(*inputs)
     g = rng().normal(size=np.shape(result))
@@ -120,7 +121,8 @@ def test_eq_2_13_absolute():
 
 
 def test_eq_2_14_maximum():
-    tied = np.where([True, False, False] * 2, X, Y)  # finite differences agree at a tie, see eq. (1.12)
+    # finite differences agree at a tie, see eq. (1.12)
+    tied = np.where([True, False, False] * 2, X, Y)
     rule("2.14", np.maximum, X, tied)
 
 
@@ -164,7 +166,8 @@ def test_eq_2_21_matmul():
     tensors = [mv.Tensor(a, requires_grad=True) for a in (A, C)]
     np.matmul(*tensors).backward(g)
     holds("2.21", A=A, C=C, g=g, A_bar=tensors[0].grad, C_bar=tensors[1].grad)
-    A_bar, C_bar = numeric(lambda a: np.sum(g * (a @ C)), A), numeric(lambda c: np.sum(g * (A @ c)), C)
+    A_bar, C_bar = numeric(lambda a: np.sum(g * (a @ C)),
+                           A), numeric(lambda c: np.sum(g * (A @ c)), C)
     holds("2.21", A=A, C=C, g=g, A_bar=A_bar, C_bar=C_bar, tol=1e-8)
 
 
@@ -203,11 +206,14 @@ def test_eq_2_25_concatenate():
 
 
 @pytest.mark.parametrize("linear", [
-    lambda x: np.broadcast_to(x, (5, 2, 3)), lambda x: np.sum(x, axis=1), lambda x: x[np.array([1, 1, 0])], np.transpose,
-    lambda x: np.concatenate([x, 3 * x]), lambda x: np.reshape(x, 6), lambda x: np.matmul(x, Y.reshape(3, 2)),
+    lambda x: np.broadcast_to(x, (5, 2, 3)), lambda x: np.sum(x, axis=1),
+    lambda x: x[np.array([1, 1, 0])], np.transpose,
+    lambda x: np.concatenate([x, 3 * x]), lambda x: np.reshape(x, 6),
+    lambda x: np.matmul(x, Y.reshape(3, 2)),
     lambda x: np.mean(x, axis=0)])
 def test_eq_2_26_dot_product_test(linear):
-    J = np.array([linear(row.reshape(2, 3)).ravel() for row in np.eye(6)]).T  # forward, a column at a time
+    # forward, a column at a time
+    J = np.array([linear(row.reshape(2, 3)).ravel() for row in np.eye(6)]).T
     u, v = rng().normal(size=J.shape[0]), rng().normal(size=6)
     holds("2.26", J=J, u=u, v=v)
     t = mv.Tensor(X.reshape(2, 3), requires_grad=True)

@@ -19,7 +19,8 @@ def dense_case():
     g = rng().normal(size=(2, 2))
     tensors = [mv.Tensor(a, requires_grad=True) for a in (X, W, B)]
     mv.dense(*tensors).backward(g)
-    by_steps = [numeric(lambda x: np.sum(g * (x @ W + B)), X), numeric(lambda w: np.sum(g * (X @ w + B)), W),
+    by_steps = [numeric(lambda x: np.sum(g * (x @ W + B)), X),
+                numeric(lambda w: np.sum(g * (X @ w + B)), W),
                 numeric(lambda b: np.sum(g * (X @ W + b)), B)]
     return g, [t.grad for t in tensors], by_steps
 
@@ -45,6 +46,8 @@ def test_eq_3_3_dense_gradient_of_the_bias():
 
 def small_network():
     net = mv.MLP((3, 4, 2), "tanh", np.float64, rng())
+    for p in net.parameters():
+        p.data += 0.1  # so that no bias is 0
     W, b = ({k + 1: p.data for k, p in enumerate(net.parameters()[i::2])} for i in (0, 1))
     first = net.layers[0](X).data
     u = {1: first, 2: net.layers[1](np.tanh(first)).data}
@@ -73,8 +76,10 @@ def test_eq_3_5_backpropagation_through_an_mlp():
 
 def test_eq_3_6_variance_of_a_layer():
     v = 0.3
-    rows = np.array([[1.0, 2.0, -0.5, 0.0], [2.0, -1.0, 0.0, 0.5], [-0.5, 0.0, 1.0, 2.0], [0.0, 0.5, 2.0, -1.0]])
-    y = [row @ w for row in rows for w in itertools.product([-v**0.5, v**0.5], repeat=4)]  # one of four rows, by chance
+    rows = np.array([[1.0, 2.0, -0.5, 0.0], [2.0, -1.0, 0.0, 0.5], [-0.5, 0.0, 1.0, 2.0],
+                     [0.0, 0.5, 2.0, -1.0]])
+    # one of four rows, by chance
+    y = [row @ w for row in rows for w in itertools.product([-v**0.5, v**0.5], repeat=4)]
     close(np.mean(y), 0)
     close(np.mean(rows**2, axis=0), np.full(4, np.mean(rows**2)))  # the common mean square
     holds("3.6", Var_y=np.var(y), n=4, v=v, E=np.mean, x=rows)
@@ -84,17 +89,19 @@ def test_eq_3_7_he_keeps_the_variance_through_relu():
     kept = integrate(np.maximum(LINE, 0) ** 2 * normal(LINE))  # E relu(u)^2 for Var u = 1
     holds("3.7", Var_W=1 / (50 * kept), n_in=50)
     W = mv.Dense(400, 300, "relu", np.float64, rng()).weight.data
-    holds("3.7", Var_W=W.var(), n_in=400, tol=5 * (2 / W.size) ** 0.5 * 2 / 400)  # 5 standard errors
+    # 5 standard errors
+    holds("3.7", Var_W=W.var(), n_in=400, tol=5 * (2 / W.size) ** 0.5 * 2 / 400)
 
 
 def test_eq_3_8_glorot():
     shape = {"n_in": 400, "n_out": 200}
     a = page("3.8", 3)(**shape)
     w = np.linspace(-a, a, 100001)
-    holds("3.8", Var_W=integrate(w**2 / (2 * a), w), a=a, **shape)
+    holds("3.8", Var_W=integrate(w**2 / (2 * a), w), a=abs(a), **shape)
     holds("3.8", 0, Var_W=1 / np.mean([400, 200]), **shape)  # the two factors n Var(W) average to 1
     W = mv.Dense(400, 200, "tanh", np.float64, rng()).weight.data
-    holds("3.8", 0, Var_W=W.var(), **shape, tol=5 * (2 / W.size) ** 0.5 * 2 / 600)  # 5 standard errors
+    # 5 standard errors
+    holds("3.8", 0, Var_W=W.var(), **shape, tol=5 * (2 / W.size) ** 0.5 * 2 / 600)
 
 
 def optimise(make, gradient_list, start=1.0):
@@ -168,7 +175,8 @@ def test_eq_3_13_adam_as_defined(t):
     lr, eps = 0.01, 0.3
     m_hat, v_hat = averages(t)
     m, v = (1 - B1) * unrolled(B1, GRADIENTS)[t], (1 - B2) * unrolled(B2, GRADIENTS**2)[t]
-    holds("3.13", t=t, theta=dict(enumerate(adam(lr, eps))), eta=lr, epsilon=eps, m_hat_t=m_hat, v_hat_t=v_hat, m_t=m, v_t=v,
+    holds("3.13", t=t, theta=dict(enumerate(adam(lr, eps))), eta=lr, epsilon=eps, m_hat_t=m_hat,
+          v_hat_t=v_hat, m_t=m, v_t=v,
           **RATES)
 
 
@@ -177,7 +185,8 @@ def test_eq_3_14_adam_from_unscaled_sums(t):
     lr, eps = 0.01, 0.3
     m_hat, v_hat = averages(t)
     M, V = unrolled(B1, GRADIENTS)[t], unrolled(B2, GRADIENTS**2)[t]
-    symbols = {"M_t": M, "V_t": V, "c_t": (v_hat / V) ** 0.5, "eta": lr, "epsilon": eps, "t": t, **RATES}
+    symbols = {"M_t": M, "V_t": V, "c_t": (v_hat / V) ** 0.5, "eta": lr, "epsilon": eps, "t": t,
+               **RATES}
     holds("3.14", m_hat_t=m_hat, v_hat_t=v_hat, **symbols)
     path = adam(lr, eps)
     close(path[t - 1] - path[t], page("3.14", 1)(**symbols))
@@ -196,7 +205,8 @@ def test_eq_3_16_the_start_that_the_models_use():
     holds("3.16", Var_W=integrate(w**2 / (2 * a), w), n_in=400)
     W = mv.VAE(400, (300,), 2, rng=rng()).encoder.layers[0].weight.data
     assert abs(W).max() < a
-    holds("3.16", 0, Var_W=W.var(dtype=float), n_in=400, tol=5 * (0.8 / W.size) ** 0.5 / 1200)  # 5 standard errors
+    # 5 standard errors
+    holds("3.16", 0, Var_W=W.var(dtype=float), n_in=400, tol=5 * (0.8 / W.size) ** 0.5 / 1200)
 
 
 def test_eq_3_17_worked_number():
@@ -204,3 +214,24 @@ def test_eq_3_17_worked_number():
     x = rng().normal(size=(500, 300))
     shrunk = np.maximum(x @ rng().normal(0, 0.01, (300, 300)), 0)
     close(np.mean(shrunk**2) / np.mean(x**2) / page("3.17", 0)(), 1, 0.1)
+
+
+@pytest.mark.parametrize("gamma", [0.0, 0.5, 0.9])
+def test_eq_3_18_how_large_a_step_may_be(gamma):
+    lam = 7.0
+
+    def distance(lr):
+        p = mv.Tensor([1.0], requires_grad=True)
+        optimizer = mv.SGD([p], lr=lr, momentum=gamma)
+        for _ in range(600):
+            p.grad = lam * p.data
+            optimizer.step()
+        return abs(p.data[0])
+    limit = page("3.18", 2)(gamma=gamma, lam=lam)
+    for share in (0.02, 0.98):
+        holds("3.18", eta=share * limit, gamma=gamma, lam=lam)
+        assert distance(share * limit) < 1e-2
+    assert distance(1.02 * limit) > 10
+    for lr in (0.0, 1.02 * limit):
+        with pytest.raises(AssertionError):
+            holds("3.18", eta=lr, gamma=gamma, lam=lam)

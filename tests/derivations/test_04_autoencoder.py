@@ -36,7 +36,8 @@ def test_eq_4_3_the_probability_of_an_image():
         holds("4.3", nll=-math.log(probability), D=3, x=x, x_hat=p)
     close(sum(np.exp(-page("4.3", 1)(D=3, x=x, x_hat=p)) for x in IMAGES), 1)  # all images together
     grey = np.array([0.3, 0.5, 0.9])
-    holds("4.3", nll=mv.bernoulli_nll(np.log(p / (1 - p))[None], grey[None])[0], D=3, x=grey, x_hat=p)
+    holds("4.3", nll=mv.bernoulli_nll(np.log(p / (1 - p))[None], grey[None])[0], D=3, x=grey,
+          x_hat=p)
 
 
 def test_eq_4_4_cross_entropy_from_logits():
@@ -64,15 +65,17 @@ def test_eq_4_6_gradient_of_the_cross_entropy():
     holds("4.6", dnll_dl=at_zero, l=np.zeros(1), x=np.ones(1))  # no kink there
 
 
-@pytest.mark.parametrize("l, x", [(40, 1), (-40, 0), (3, 1), (-2, 1), (0, 1), (700, 1), (1, 0), (-1, 0.3)])
+@pytest.mark.parametrize("l, x", [(40, 1), (-40, 0), (3, 1), (-2, 1), (0, 1), (700, 1), (1, 0),
+                                  (-1, 0.3)])
 def test_eq_4_7_gradient_with_all_its_digits(l, x):
     with localcontext() as context:
         context.prec = 400
         exact = float(1 / (1 + Decimal(-l).exp()) - Decimal(x))
     t = page("4.7", 3)(l=l)
-    found = gradients(lambda logits: mv.bernoulli_nll(logits, np.full((1, 1), float(x))), [[float(l)]])[0][0, 0]
-    for value in (page("4.7", 1)(l=l, x=x, t=t), found):
-        assert abs(value - exact) <= 4e-15 * abs(exact)
+    found = gradients(lambda logits: mv.bernoulli_nll(logits, np.full((1, 1), float(x))),
+                      [[float(l)]])[0][0, 0]
+    assert abs(found - exact) <= 1e-15 * abs(exact)
+    assert abs(page("4.7", 1)(l=l, x=x, t=t) - exact) <= 1e-15 * abs(exact)
     holds("4.7", l=l, x=x, t=t)
 
 
@@ -105,7 +108,8 @@ def test_eq_4_10_the_best_linear_autoencoder_is_pca():
     values, vectors = np.linalg.eigh(np.cov(x.T, ddof=0))
     r = rng()
     tries = [mean + (x - mean) @ vectors[:, 3:] @ vectors[:, 3:].T]
-    for start, size in ((0, 1.0), (vectors[:, 3:], 0.1)):  # any plane, and planes near the best one, through any point
+    # any plane, and planes near the best one, through any point
+    for start, size in ((0, 1.0), (vectors[:, 3:], 0.1)):
         for _ in range(100):
             U = np.linalg.qr(start + size * r.normal(size=(5, 2)))[0]
             through = mean + 0.1 * r.normal(size=5)
@@ -114,7 +118,8 @@ def test_eq_4_10_the_best_linear_autoencoder_is_pca():
     holds("4.10", x=x, x_hat=tries, N=60, lam=values[::-1], Z=2)
     assert np.argmin(np.mean(np.sum((x[:, None] - tries) ** 2, axis=2), axis=0)) == 0
 
-    code = rng().normal(size=(60, 2))  # nor does any encoder, linear or not, do better: alternate the two
+    # nor does any encoder, linear or not, do better: alternate the two
+    code = rng().normal(size=(60, 2))
     for _ in range(300):
         design = np.column_stack([code, np.ones(60)])
         weights = np.linalg.lstsq(design, x, rcond=None)[0]
@@ -133,7 +138,8 @@ def test_eq_4_11_the_lit_fraction_of_a_moon():
     side = np.linspace(-R, R, 1001)
     u, w = np.meshgrid(side, side)
     lit = (u**2 + w**2 < R**2) & (u > (1 - 2 * 0.3) * np.sqrt(np.maximum(R**2 - w**2, 0)))
-    close(lit.sum() * (side[1] - side[0]) ** 2, page("4.11", 2)(f=0.3, R=R), 1e-2)  # counted by the rule itself
+    # counted by the rule itself
+    close(lit.sum() * (side[1] - side[0]) ** 2, page("4.11", 2)(f=0.3, R=R), 1e-2)
 
 
 def test_eq_4_12_worked_number():
@@ -142,3 +148,12 @@ def test_eq_4_12_worked_number():
     close(page("4.12", 2)(), numeric(lambda l: bernoulli(l, holds_at["x"]), [0.8])[0], 1e-8)
     holds("4.12", tol=5e-6)
     close(page("4.8", 1)(x=0.3), 0.61086, 5e-6)  # as the page says
+
+
+@pytest.mark.parametrize("dtype, shown", [(np.float32, 16.6), (np.float64, 36.7)])
+def test_eq_4_13_where_the_direct_way_breaks(dtype, shown):
+    l = np.linspace(0, 50, 50_001).astype(dtype)
+    with np.errstate(divide="ignore"):
+        direct = -np.log(1 - 1 / (1 + np.exp(-l)))
+    holds("4.13", l=l[~np.isfinite(direct)][0], epsilon=np.finfo(dtype).eps, tol=1e-4)
+    close(page("4.13", 1)(epsilon=np.finfo(dtype).eps), shown, 0.05 / shown)  # as the page says

@@ -5,131 +5,178 @@ import pytest
 
 import minivae as mv
 from cases import LOGVAR, MU, draw
-from tools import LINE, NODES, WEIGHTS, cdf, close, expect, gradients, integrate, log_normal, normal, numeric, rng, variance
+from page import holds, page
+from tools import LINE, NODES, WEIGHTS, cdf, close, gradients, integrate, normal, numeric, rng
+
+
+def average(values):
+    """Over standard normal noise at the quadrature nodes."""
+    return WEIGHTS @ values
+
+
+def variance(values):
+    return average(values**2) - average(values) ** 2
+
+
+def over(dimensions):
+    """Several independent noises at the product of the nodes, and the variance over them."""
+    eps = np.meshgrid(*[NODES] * dimensions, indexing="ij")
+    weights = np.prod(np.meshgrid(*[WEIGHTS] * dimensions, indexing="ij"), axis=0)
+
+    def variance(values):
+        return np.sum(weights * values**2) - np.sum(weights * values) ** 2
+    return eps, variance
+
+
+def drawn(mu, s, eps):
+    return page("9.2", 1)(mu=mu, s=s, eps=eps)
 
 
 def test_eq_9_1_change_of_variables():
-    mu, sigma, (a, b) = 0.6, 0.4, (0.1, 1.3)
-    z = np.linspace(a, b, 20001)
-    eps = np.linspace((a - mu) / sigma, (b - mu) / sigma, 20001)
-    close(integrate(normal(z, mu, sigma**2), z), integrate(normal(eps), eps))
-    close(integrate(normal(z, mu, sigma**2), z), cdf((b - mu) / sigma) - cdf((a - mu) / sigma), 1e-8)
+    mu, sigma = 0.6, 0.4
+    z = np.linspace(0.1, 1.3, 20001)
+    eps = (z - mu) / sigma
+    # of the density times d z, with d z = 1
+    per_z = page("9.1", 0)(mu=mu, sigma=sigma, z=z, d=1 / z)
+    per_eps = page("9.1", 1)(eps=eps, d=1 / eps)
+    close(integrate(per_z, z), integrate(per_eps, eps))
+    close(integrate(per_z, z), cdf((1.3 - mu) / sigma) - cdf((0.1 - mu) / sigma), 1e-8)
 
 
 def test_eq_9_2_moments_of_the_reparameterized_draw():
     z = draw(0.7, -0.9)
-    close(WEIGHTS @ z, 0.7)
-    close(WEIGHTS @ z**2 - 0.7**2, np.exp(-0.9))
-    close(WEIGHTS @ (z - 0.7) ** 4, 3 * np.exp(-1.8))  # and it is Gaussian
+    holds("9.2", tol=1e-12, z=z, mu=0.7, s=-0.9, eps=NODES, E=average, Var=variance)
+    close(average((z - 0.7) ** 4), 3 * np.exp(-1.8))  # and it is Gaussian
 
 
-def reparameterize_gradient(i, by_hand):
-    inputs = [MU, LOGVAR]
+def gradients_of_z():
+    """By minivae, in mu and in logvar."""
     eps = rng().standard_normal(MU.shape)
-    def plain(a):
-        m, s = [*inputs[:i], a, *inputs[i + 1:]]
-        return np.sum(m + np.exp(s / 2) * eps)
-    close(by_hand(eps), numeric(plain, inputs[i]), 1e-8)
-    close(gradients(lambda m, s: mv.reparameterize(m, s, eps), *inputs)[i], by_hand(eps), 1e-14)
+    in_mu, in_logvar = gradients(lambda mu, logvar: mv.reparameterize(mu, logvar, eps), MU, LOGVAR)
+    return eps.ravel(), in_mu.ravel(), in_logvar.ravel()
 
 
 def test_eq_9_3_gradient_in_mu():
-    reparameterize_gradient(0, lambda eps: np.ones_like(eps))
+    holds("9.3", tol=1e-8, mu=0.7, s=-0.9, eps=1.3, z=drawn)
+    close(gradients_of_z()[1], page("9.3", 1)(), 1e-14)
 
 
 def test_eq_9_4_gradient_in_logvar():
-    reparameterize_gradient(1, lambda eps: 0.5 * np.exp(LOGVAR / 2) * eps)
+    holds("9.4", tol=1e-8, mu=0.7, s=-0.9, eps=1.3, z=drawn)
+    eps, _, in_logvar = gradients_of_z()
+    close(in_logvar, page("9.4", 1)(s=LOGVAR.ravel(), eps=eps), 1e-14)
 
 
 def smooth(z):
     return np.sin(z) + z**2
 
 
-def mean_of_smooth(a):
-    return integrate(smooth(LINE) * normal(LINE, a[0], np.exp(a[1])))
+def slope(z):
+    return np.cos(z) + 2 * z
 
 
-AT = np.array([0.7, -0.9])  # mu and logvar
+MEAN, S = 0.7, -0.9
+PARAMETERS = {  # alpha is the mean, or the log variance
+    "mu": (MEAN, lambda alpha: drawn(alpha, S, NODES),
+           lambda z, alpha: normal(z, alpha, np.exp(S))),
+    "s": (S, lambda alpha: drawn(MEAN, alpha, NODES),
+          lambda z, alpha: normal(z, MEAN, np.exp(alpha))),
+}
 
 
-def test_eq_9_5_pathwise_gradient():
-    z, sigma = draw(*AT), np.exp(AT[1] / 2)
-    slope = np.cos(z) + 2 * z
-    close([WEIGHTS @ slope, WEIGHTS @ (slope * 0.5 * sigma * NODES)], numeric(mean_of_smooth, AT), 1e-8)
+@pytest.mark.parametrize("alpha, z, q", PARAMETERS.values(), ids=PARAMETERS)
+def test_eq_9_5_pathwise_gradient(alpha, z, q):
+    holds("9.5", tol=1e-8, alpha=alpha, z=z, E=average, f=smooth, f_prime=slope)
+    close(page("9.5", 1)(alpha=alpha, z=z, E=average, f_prime=slope),
+          numeric(lambda a: integrate(smooth(LINE) * q(LINE, a)), alpha), 1e-8)
 
 
-def test_eq_9_6_score_function_gradient():
-    z, sigma = draw(*AT), np.exp(AT[1] / 2)
-    scores = [NODES / sigma, 0.5 * (NODES**2 - 1)]
-    close([WEIGHTS @ (smooth(z) * score) for score in scores], numeric(mean_of_smooth, AT), 1e-8)
+@pytest.mark.parametrize("alpha, z, q", PARAMETERS.values(), ids=PARAMETERS)
+def test_eq_9_6_score_function_gradient(alpha, z, q):
+    truth = page("9.6", 0)(alpha=alpha, z=z, E=average, f=smooth)
+    close(page("9.6", 1)(alpha=alpha, f=smooth, q_z=q), truth, 1e-8)
+    close(page("9.6", 2)(alpha=alpha, f=smooth, q_z=q, z=z(alpha), E=average), truth, 1e-8)
+    close(truth, numeric(lambda a: integrate(smooth(LINE) * q(LINE, a)), alpha), 1e-8)
 
 
 def test_eq_9_7_the_scores():
-    z, sigma = 1.1, np.exp(AT[1] / 2)
-    eps = (z - AT[0]) / sigma
-    close([eps / sigma, 0.5 * (eps**2 - 1)], numeric(lambda a: log_normal(z, a[0], np.exp(a[1])), AT), 1e-8)
+    mu, s, eps = 0.7, -0.9, 1.3
+    z = drawn(mu, s, eps)
+    holds("9.7", tol=1e-8, mu=mu, s=s, eps=eps, z=z, sigma=lambda s: np.exp(s / 2),
+          q=lambda mu, s: normal(z, mu, np.exp(s)))
 
 
-MUS = [(0.7, 0.5), (1.0, 1.0), (-2.0, 0.3)]
+MUS = [(0.7, 0.5), (1.0, 1.0), (-2.0, 0.3)]  # means and standard deviations
 
 
 @pytest.mark.parametrize("mu, s", MUS)
 def test_eq_9_8_pathwise_variance(mu, s):
-    close(variance(lambda e: 2 * (mu + s * e)), 4 * s**2)
+    holds("9.8", z=mu + s * NODES, sigma=s, Var=variance)
 
 
 @pytest.mark.parametrize("mu, s", MUS)
 def test_eq_9_9_score_function_variance(mu, s):
-    close(variance(lambda e: (mu + s * e) ** 2 * e / s), mu**4 / s**2 + 14 * mu**2 + 15 * s**2)
+    holds("9.9", z=mu + s * NODES, eps=NODES, mu=mu, sigma=s, Var=variance)
 
 
 @pytest.mark.parametrize("mu, s", MUS)
 def test_eq_9_10_baselines(mu, s):
     def with_baseline(b):
-        close(expect(lambda e: ((mu + s * e) ** 2 - b) * e / s), 2 * mu)
-        return variance(lambda e: ((mu + s * e) ** 2 - b) * e / s)
-    close(with_baseline(mu**2 + s**2), 8 * mu**2 + 10 * s**2)
-    close(with_baseline(mu**2 + 3 * s**2), 8 * mu**2 + 6 * s**2)
-    assert min(with_baseline(mu**2 + k * s**2) for k in np.linspace(1, 5, 41)) >= 8 * mu**2 + 6 * s**2 - 1e-9
+        z = mu + s * NODES
+        close(average((z**2 - b) * NODES / s), 2 * mu)
+        return page("9.10", 0)(z=z, eps=NODES, sigma=s, b=b, Var=variance)
+    usual, best = (page("9.10", side)(mu=mu, sigma=s) for side in (3, 6))
+    close(with_baseline(usual), page("9.10", 1)(mu=mu, sigma=s))
+    close(with_baseline(best), page("9.10", 4)(mu=mu, sigma=s))
+    close(average((mu + s * NODES) ** 2), usual)  # it is the mean of f
+    assert all(with_baseline(best + step) > with_baseline(best) for step in (-0.1, 0.1))
 
 
 @pytest.mark.parametrize("mu, s", MUS)
 def test_eq_9_11_both_variances_in_sigma(mu, s):
-    close(expect(lambda e: 2 * (mu + s * e) * e), 2 * s)
-    close(variance(lambda e: 2 * (mu + s * e) * e), 4 * mu**2 + 8 * s**2)
-    close(variance(lambda e: (mu + s * e) ** 2 * (e**2 - 1) / s), 2 * mu**4 / s**2 + 60 * mu**2 + 74 * s**2)
+    z = mu + s * NODES
+    close(average(2 * z * NODES), 2 * s)
+    close(average(z**2 * (NODES**2 - 1) / s), 2 * s)
+    holds("9.11", z=z, eps=NODES, mu=mu, sigma=s, Var=variance)
 
 
-def test_eq_9_12_the_score_hears_every_latent():
-    close(variance(lambda a: (1 + a) ** 2 * a), 4 + 14 + 12)
-    close(variance(lambda a, b: ((1 + a) ** 2 + (1 + b) ** 2) * a, 2), 4 * 4 + 14 * 2 + 12)
-    close(variance(lambda a, b, c: ((1 + a) ** 2 + (1 + b) ** 2 + (1 + c) ** 2) * a, 3), 4 * 9 + 14 * 3 + 12)
-    close((4 * 128**2 + 14 * 128 + 12) / 4, 16835)
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_eq_9_12_the_score_hears_every_latent(d):
+    eps, variance = over(d)
+    score = sum((1 + e) ** 2 for e in eps) * eps[0]
+    holds("9.12", d=d, score=score, path=2 * (1 + eps[0]), Var=variance)
 
 
 @pytest.mark.parametrize("mu, s, k", [(0.3, 0.4, 2), (0.1, 1.0, 10)])
 def test_eq_9_13_sine_reverses_the_order(mu, s, k):
     z = mu + s * LINE
-    path = integrate(normal(LINE) * (k * np.cos(k * z)) ** 2)
-    score = integrate(normal(LINE) * (np.sin(k * z) * LINE / s) ** 2)
-    c = np.cos(2 * k * mu) * np.exp(-2 * k**2 * s**2)
-    close(path, k**2 / 2 * (1 + c))
-    close(score, (1 - (1 - 4 * k**2 * s**2) * c) / (2 * s**2))
+    symbols = {"mu": mu, "sigma": s, "k": k}
+    holds("9.13", **symbols, path=k * np.cos(k * z), score=np.sin(k * z) * LINE / s,
+          E=lambda values: integrate(normal(LINE) * values))
     if k == 10:
-        close([path, score], [50, 0.5])
+        close([page("9.13", 1)(**symbols), page("9.13", 3)(**symbols)], [50, 0.5])
 
 
 def test_eq_9_14_a_step_has_no_pathwise_gradient():
-    mu, s, h = 0.5, 0.5, 1e-5
-    truth = (cdf((mu + h) / s) - cdf((mu - h) / s)) / (2 * h)
-    close(normal(mu / s) / s, truth, 1e-8)
+    mu, s = 0.5, 0.5
+    above = np.linspace(0, 8, 20_001)
+    holds("9.14", 0, tol=1e-7, mu=mu, sigma=s,
+          P_zgt0=lambda mu: integrate(normal(above, mu, s**2), above))
     eps = np.linspace(-mu / s, 16, 200_001)
-    close(integrate(normal(eps) * eps / s, eps), truth, 1e-8)  # the score function's mean
+    mean_of_score = integrate(normal(eps) * eps / s, eps)
+    close(mean_of_score, page("9.14", 1)(mu=mu, sigma=s), 1e-8)
+    step = np.where(LINE > 0, 1.0, 0.0)
+    close(np.median(np.diff(step)), page("9.14", 2)())  # the slope of the step, wherever it has one
 
 
 def test_eq_9_15_finite_differences_with_fresh_and_common_noise():
     mu, s, h = 0.7, 0.5, 0.1
-    fresh = variance(lambda a, b: ((mu + h + s * a) ** 2 - (mu - h + s * b) ** 2) / (2 * h), 2)
-    common = variance(lambda a: ((mu + h + s * a) ** 2 - (mu - h + s * a) ** 2) / (2 * h))
-    close(fresh, (2 * mu**2 * s**2 + s**4) / h**2 + 2 * s**2)
-    close(common, 4 * s**2)
+    (a, b), variance = over(2)
+    holds("9.15", mu=mu, sigma=s, h=h, Var=variance,
+          fresh=((mu + h + s * a) ** 2 - (mu - h + s * b) ** 2) / (2 * h),
+          common=((mu + h + s * a) ** 2 - (mu - h + s * a) ** 2) / (2 * h))
+
+
+def test_the_worked_number():
+    close(page("9.2", 1)(mu=0.5, s=-1, eps=1.2), 1.2278, 5e-5)
+    close(page("9.4", 1)(s=-1, eps=1.2), 0.3639, 5e-5)

@@ -1,8 +1,9 @@
 """What the tests of the derivations share: comparing, integrating, differentiating.
 
-Each test checks what stands on the page (read by page.py) by a route that does not repeat its derivation: quadrature,
-enumeration, finite differences, a closed form of another kind, or Monte Carlo within a stated number of standard errors; and
-where minivae implements the equation, by its function too.
+Each test checks what stands on the page (read by page.py) by a route that does not repeat its
+derivation: quadrature, enumeration, finite differences, a closed form of another kind, or Monte
+Carlo within a stated number of standard errors; and where minivae implements the equation, by its
+function too.
 """
 
 from statistics import NormalDist
@@ -11,7 +12,8 @@ import numpy as np
 
 import minivae as mv
 
-LINE = np.linspace(-16, 16, 32001)  # the trapezoidal rule on it is exact to rounding for smooth densities
+# the trapezoidal rule on it is exact to rounding for smooth densities
+LINE = np.linspace(-16, 16, 32001)
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(40)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
 cdf, quantile = NormalDist().cdf, NormalDist().inv_cdf
@@ -20,7 +22,8 @@ cdf, quantile = NormalDist().cdf, NormalDist().inv_cdf
 def close(a, b, tol=1e-9):
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     assert a.shape == b.shape or a.ndim == 0 or b.ndim == 0, (a.shape, b.shape)
-    assert np.all(np.abs(a - b) <= tol * np.maximum(1, np.abs(b))), f"{a}\nis not\n{b}"
+    near = np.isfinite(b) & (np.abs(a - b) <= tol * np.maximum(1, np.abs(b)))
+    assert np.all(near | (a == b)), f"{a}\nis not\n{b}"
 
 
 def integrate(y, x=LINE):
@@ -77,5 +80,6 @@ def lowest(f, *grids):
     mesh = np.meshgrid(*grids, indexing="ij")
     values = f(*mesh)
     best = np.unravel_index(np.argmin(values), values.shape)
-    assert all(0 < i < len(g) - 1 for i, g in zip(best, grids)), "the minimum lies at the grid's edge"
+    assert all(0 < i < len(g) - 1 for i, g in zip(best,
+                                                  grids)), "the minimum lies at the grid's edge"
     return [m[best] for m in mesh], values[best]

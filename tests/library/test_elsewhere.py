@@ -1,5 +1,6 @@
-"""lessons/elsewhere: the same weights in PyTorch and in JAX give the same ELBO and gradient. Skipped where they are not
-installed; they are no dependencies, and nothing else here uses them."""
+"""lessons/elsewhere: the same weights in PyTorch and in JAX give the same ELBO and gradient.
+
+Skipped where they are not installed; they are no dependencies, and nothing else here uses them."""
 
 import importlib.util
 from pathlib import Path
@@ -23,7 +24,7 @@ def example(name):
 
 @pytest.fixture(scope="module")
 def trained():
-    """A model in float64, digits, the noise of one draw, minivae's ELBO (n,), and its mean's gradient by name."""
+    """A float64 model, digits, one draw's noise, minivae's ELBO (n,), and its mean's gradient."""
     x = mv.data.digits()[0][:300].astype(np.float64)
     model = mv.VAE(64, (32,), 3, dtype=np.float64, rng=np.random.default_rng(0))
     mv.fit(model, x, epochs=3, rng=np.random.default_rng(1), progress=False)
@@ -69,4 +70,7 @@ def test_the_script_compares_the_two(name, needs, capsys):
     pytest.importorskip(needs)
     example(name).main()
     printed = capsys.readouterr().out
-    assert printed.startswith("ELBO of 1797 digits: minivae -") and float(printed.rsplit(maxsplit=1)[-1]) < 2e-4
+    assert (
+        printed.startswith("ELBO of 1797 digits: minivae -")
+        and float(printed.rsplit(maxsplit=1)[-1]) < 2e-4
+    )

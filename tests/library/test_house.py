@@ -9,18 +9,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ["minivae", "tests"]
 # Not there yet: a file or folder leaves this list when its page is done.
 LEFT_OUT = [
-    "minivae/checks/diagnosis.py",
-    "minivae/checks/gradients.py",
-    "minivae/data.py",
-    "minivae/files/",
-    "minivae/screen/",
-    "minivae/train.py",
     "tests/derivations/",
     "tests/lessons/",
-    "tests/library/test_data.py",
-    "tests/library/test_gradcheck.py",
-    "tests/library/test_package.py",
-    "tests/library/test_train.py",
 ]
 
 COLUMNS = 100

@@ -1,97 +1,138 @@
-"""What exercise 13 knows: its hints, its cases, and wrong answers by name."""
+"""Exercise 13, repair an exhibit of the bug museum: its hints, its inputs, the right answer, and
+mistakes by name."""
+
+import sys
 
 import numpy as np
 
 import minivae as mv
-from check import Case, Wrong, call, close, draw, examine
+from machinery.cases import Case, draw, table
+from machinery.examining import examine
 
 HINTS = (
-    "Draw many z by the exhibit's first line, for one mu and one logvar. What is their variance, and for which variance "
-    "does the last line "
-    "compute the KL?",
-    "The KL is right: with logvar the log of the variance, it is eq. (8.4). The variance of mu + a * eps is a squared, so "
-    "a must be the "
-    "standard deviation. Look at eq. (9.2).",
-    "exp(logvar) is the variance. Its square root, exp(logvar / 2), is what multiplies eps; everything else stays as it "
-    "was.",
+    """Draw many z by the exhibit's first line, for one mu and one logvar. What is their variance,
+    and for which variance does the last line compute the KL?""",
+    """The KL is right: with logvar the log of the variance, it is eq. (8.4). The variance of mu +
+    a * eps is a squared, so a must be the standard deviation. Look at eq. (9.2).""",
+    """exp(logvar) is the variance. Its square root, exp(logvar / 2), is what multiplies eps;
+    everything else stays as it was.""",
 )
 
-SIZES = ({"B": 1, "D": 1, "Z": 1}, {"B": 1, "D": 2, "Z": 1}, {"B": 1, "D": 1, "Z": 2}, {"B": 2, "D": 1, "Z": 1},
-         {"B": 2, "D": 3, "Z": 4}, {"B": 5, "D": 4, "Z": 2})
+INPUTS = {"x": "BD", "mu": "BZ", "logvar": "BZ", "eps": "BZ", "W": "ZD", "b": "D"}
+OUTPUTS = {"loss": "B"}
+
+
+def cases(rng):
+    for B, D, Z in ((1, 1, 1), (1, 2, 1), (1, 1, 2), (2, 1, 1), (2, 3, 4), (5, 4, 2), (3, 2, 2)):
+        c = draw(rng, INPUTS, B=B, D=D, Z=Z)
+        c["x"] = np.round(rng.uniform(0.05, 0.95, size=(B, D)), 2)  # grey
+        if B % 2 == 0:
+            c["x"] = np.round(c["x"])  # black and white
+        yield Case(c, B=B, D=D, Z=Z)
+    for note, logvar in (
+        ("logvar of 9 and of -9", [[9.0, 7], [-9, -7]]),
+        ("logvar of 12 and of -30", [[12.0, 11], [-30, -12]]),
+    ):
+        c = draw(rng, INPUTS, B=2, D=2, Z=2) | {
+            "logvar": np.array(logvar),
+            "x": np.array([[0.25, 1], [0, 0.5]]),
+        }
+        yield Case(c, note, B=2, D=2, Z=2)
+    c = draw(rng, INPUTS, B=2, D=2, Z=2) | {
+        "x": np.array([[0.25, 1], [0, 1]]),
+        "b": np.array([50.0, -50]),
+    }
+    yield Case(c, "logits of 50 and of -50", B=2, D=2, Z=2)
+
+
+def right(x, mu, logvar, eps, W, b):
+    z = mu + np.exp(logvar / 2) * eps
+    logits = z @ W + b
+    nll = np.sum(np.logaddexp(0, logits) - logits * x, axis=1)
+    kl = 0.5 * np.sum(mu**2 + np.exp(logvar) - logvar - 1, axis=1)
+    return nll + kl
+
+
+def names(x, mu, logvar, eps, W, b):
+    def nll(scale):
+        """With z = mu + scale * eps."""
+        logits = (mu + scale * eps) @ W + b
+        return np.sum(np.logaddexp(0, logits) - logits * x, axis=1)
+
+    def kl(variance, log_variance):
+        return 0.5 * np.sum(mu**2 + variance - log_variance - 1, axis=1)
+
+    return {
+        "nll": nll,
+        "kl": kl,
+        "std": np.exp(logvar / 2),
+        "var": np.exp(logvar),
+        "KL": kl(np.exp(logvar), logvar),
+        "NLL": nll(np.exp(logvar / 2)),
+    }
+
+
+MISTAKES = table("""
+loss
+    nll(var) + KL
+        this is the exhibit as it was: its draw z has the variance exp(2 logvar), and its KL takes
+        it to be exp(logvar)
+    nll(var) + kl(var**2, 2 * logvar)
+        consistent, but the other way: the KL reads logvar as the log of the standard deviation
+        now. It stays the log of the variance, so the line of z is to be changed
+    NLL + kl(var**2, 2 * logvar)
+        both lines are changed: z is right, and the KL reads logvar as the log of the standard
+        deviation
+    nll(var) + 2 * KL
+        z is as it was, and the 1/2 of the KL is gone
+    NLL + 2 * KL
+        z is right, and the 1/2 of the KL is gone
+    nll(var) - KL
+        z is as it was, and the sign of the KL is changed
+    NLL - KL
+        z is right, and the sign of the KL is changed: the loss adds it
+    NLL
+        the KL is missing: the loss is nll + kl
+    nll(var)
+        the KL is missing, and z is as it was
+    KL
+        this is the KL alone: the loss is nll + kl
+    nll(logvar / 2) + KL
+        z uses logvar / 2 without exp
+    nll(logvar) + KL
+        z uses logvar as the standard deviation
+    nll(var / 2) + KL
+        z uses exp(logvar) / 2: the root of exp(logvar) is exp(logvar / 2)
+    nll(var**2) + KL
+        z uses exp(2 logvar), which is further off
+    nll(np.sqrt(logvar)) + KL
+        z uses the square root of logvar: the standard deviation is the root of exp(logvar)
+    nll(1 / std) + KL
+        z uses exp(-logvar / 2): the sign of the exponent is wrong
+    nll(0) + KL
+        z is mu, without noise
+    NLL / D + KL
+        z is right, and nll is a mean over the pixels: it was a sum
+    nll(var) + kl(std, logvar)
+        the line of the KL was changed to exp(logvar / 2): the KL was right, and z is not
+    NLL + kl(std, logvar)
+        z is right, and the line of the KL was changed to exp(logvar / 2): it was right
+    -loss
+        z is right, and the sign of the result is flipped: the loss is due, not the ELBO
+""")
 
 
 def check(answer):
-    rng, cases = np.random.default_rng(13), []
-    for s in SIZES:
-        cases.append(Case({"x": np.round(rng.uniform(size=(s["B"], s["D"]))),
-                           **{n: draw(rng, "BZ", s) for n in ("mu", "logvar", "eps")},
-                           "W": draw(rng, "ZD", s), "b": draw(rng, "D", s)}, **s))
-    e = np.exp
-
-    def loss(c, z=None, kl=None, nll=None, std=None):
-        z = mv.reparameterize(c.mu, c.logvar, c.eps) if z is None else z(c)
-        logits = z @ c.W + c.b
-        kl = mv.gaussian_kl(c.mu, c.logvar) if kl is None else kl(c)
-        return (mv.bernoulli_nll(logits, c.x) if nll is None else nll(logits, c)) + kl
-
-    sloppy = lambda c: c.mu + e(c.logvar) * c.eps
-    as_log_std = lambda c: 0.5 * np.sum(c.mu**2 + e(2 * c.logvar) - 2 * c.logvar - 1, axis=1)
-    doubled = lambda c: 2 * mv.gaussian_kl(c.mu, c.logvar)
-    suspects = {"loss": {
-        "the exhibit as it was: its draw z has the variance exp(2 logvar), and its KL takes it to be exp(logvar)": lambda c:
-            loss(c, z=sloppy),
-        "consistent, but the other way: the KL now reads logvar as the log of the standard deviation. logvar stays the "
-        "log of the variance, so it is the "
-        "line of z that is wrong": lambda c: loss(c, z=sloppy, kl=as_log_std),
-        "both lines were changed: now z is right, and the KL reads logvar as the log of the standard deviation": lambda c:
-            loss(c, kl=as_log_std),
-        "the draw of z was left as it was, and the factor 1/2 of the KL was dropped": lambda c:
-            loss(c, z=sloppy, kl=doubled),
-        "z is right now, but the factor 1/2 of the KL was dropped": lambda c: loss(c, kl=doubled),
-        "the sign of the KL was changed: the loss adds it": lambda c:
-            loss(c, z=sloppy, kl=lambda c: -mv.gaussian_kl(c.mu, c.logvar)),
-        "z is right now, but the sign of the KL was changed": lambda c:
-            loss(c, kl=lambda c: -mv.gaussian_kl(c.mu, c.logvar)),
-        "the KL is missing: the loss is nll + kl": lambda c: loss(c, kl=lambda c: 0.0),
-        "the KL is missing, and z is as it was": lambda c: loss(c, z=sloppy, kl=lambda c: 0.0),
-        "this is the KL alone: the loss is nll + kl": lambda c: mv.gaussian_kl(c.mu, c.logvar),
-        "z uses logvar / 2 without exp": lambda c: loss(c, z=lambda c: c.mu + c.logvar / 2 * c.eps),
-        "z uses exp(logvar) / 2: the root of exp(logvar) is exp(logvar / 2)": lambda c:
-            loss(c, z=lambda c: c.mu + e(c.logvar) / 2 * c.eps),
-        "z uses exp(2 logvar), which is further off": lambda c: loss(c, z=lambda c: c.mu + e(2 * c.logvar) * c.eps),
-        "z uses the square root of logvar: the standard deviation is the root of exp(logvar)": lambda c:
-            loss(c, z=lambda c: c.mu + np.sqrt(c.logvar) * c.eps),
-        "z uses exp(-logvar / 2): the sign of the exponent": lambda c: loss(c, z=lambda c: c.mu + e(-c.logvar / 2) * c.eps),
-        "z uses logvar as the standard deviation": lambda c: loss(c, z=lambda c: c.mu + c.logvar * c.eps),
-        "z is mu, without noise: then the KL has no reason": lambda c: loss(c, z=lambda c: c.mu),
-        "the draw is a mean over the pixels now: nll is a sum": lambda c:
-            loss(c, nll=lambda l, c: mv.bernoulli_nll(l, c.x) / c.x.shape[1]),
-        "the line of the KL was changed to exp(logvar / 2): the KL was right": lambda c: loss(
-            c, z=sloppy, kl=lambda c: 0.5 * np.sum(c.mu**2 + e(c.logvar / 2) - c.logvar - 1, axis=1)),
-        "z is right now, but the line of the KL was changed to exp(logvar / 2), and it was right": lambda c: loss(
-            c, kl=lambda c: 0.5 * np.sum(c.mu**2 + e(c.logvar / 2) - c.logvar - 1, axis=1)),
-        "the KL now reads exp(2 logvar) but still logvar: neither": lambda c:
-            loss(c, z=sloppy, kl=lambda c: 0.5 * np.sum(c.mu**2 + e(2 * c.logvar) - c.logvar - 1, axis=1)),
-        "the line of nll was changed, and it was right: the sign of logits * x": lambda c:
-            loss(c, nll=lambda l, c: np.sum(np.logaddexp(0, l) + l * c.x, axis=1)),
-        "z is right, and the result is negated: the loss is due, not the ELBO": lambda c: -loss(c),
-        "the sum over the batch, in each entry": lambda c: np.full(len(c.x), loss(c).sum()),
-        "the mean over the batch, in each entry": lambda c: np.full(len(c.x), loss(c).mean()),
-    }}
-
-    def tutor(i, wrong_cases):
-        fixed = [Case({**c, "W": 0 * c.W}, **c.sizes) for c in cases]
-        without_z = all(close(np.asarray(call(answer, c), float), loss(c)) for c in fixed)
-        return ["with W = 0, where z plays no part, it is right: so the lines of nll and of the KL are right, and that of "
-                "z is not" if without_z else
-                "with W = 0, where z plays no part, it is wrong as well: so look at the line of the KL, at that of nll, "
-                "and at the last one"]
-    done = examine(answer, cases, {"loss": "B"}, lambda c: [loss(c)], suspects, tutor=tutor)
-    c = cases[-1]
-    gap = np.mean(np.abs(loss(c, z=sloppy) - loss(c)))
-    report = mv.check_gradients(lambda mu, logvar: mv.bernoulli_nll((mu + np.exp(logvar) * c.eps) @ c.W + c.b, c.x)
-                                + mv.gaussian_kl(mu, logvar),
-                                c.mu, c.logvar, raise_error=False)
-    if not report.ok:
-        raise Wrong(str(report))
-    return f"{done}\nThe exhibit passes a gradient check (error {report.error:.0e}), and its loss is off by {gap:.2g} nats on average in the last case."
+    done = examine(answer, sys.modules[__name__])
+    c = list(cases(np.random.default_rng(1)))[5].inputs
+    exhibit = lambda mu, logvar: (
+        mv.bernoulli_nll((mu + np.exp(logvar) * c["eps"]) @ c["W"] + c["b"], c["x"])
+        + mv.gaussian_kl(mu, logvar)
+    )
+    passes = mv.check_gradients(exhibit, c["mu"], c["logvar"], raise_error=False).ok
+    gap = np.mean(np.abs(np.asarray(exhibit(c["mu"], c["logvar"])) - right(**c)))
+    return (
+        f"{done}\nThe exhibit {'passes' if passes else 'fails'} check_gradients, and in one "
+        f"of the cases its loss is off "
+        f"by {gap:.2g} nats on average."
+    )

@@ -1,0 +1,1 @@
+"""The mistakes that are known by name, a function each; diagnosis.py puts them in order."""
