@@ -25,6 +25,7 @@ from .measure import (  # noqa: E402, F401
     held_out,
     log_mixture,
     milliseconds,
+    reader,
     rng,
     seed,
     share_real,
