@@ -16,12 +16,14 @@ if importlib.util.find_spec("minivae") is None:  # not installed: it stands besi
 
 from .draw import digit_map, graph, sheet  # noqa: E402, F401
 from .measure import (  # noqa: E402, F401
+    balanced_std,
     class_accuracy,
     distance_from_prior,
     distances,
     entropy_floor,
     finished,
     held_out,
+    posteriors,
     rng,
     seed,
     share_real,
