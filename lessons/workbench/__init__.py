@@ -16,6 +16,7 @@ if importlib.util.find_spec("minivae") is None:  # not installed: it stands besi
 
 from .draw import digit_map, graph, sheet  # noqa: E402, F401
 from .measure import (  # noqa: E402, F401
+    balanced_std,
     class_accuracy,
     distance_from_prior,
     distances,
@@ -26,6 +27,7 @@ from .measure import (  # noqa: E402, F401
     log_mixture,
     milliseconds,
     reader,
+    posteriors,
     rng,
     seed,
     share_real,

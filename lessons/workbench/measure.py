@@ -82,6 +82,39 @@ def table(head, rows):
         print("  " + "   ".join([first, *rest]).rstrip())
 
 
+# Codes and their noise.
+
+def posteriors(model, x):
+    """mu and logvar of q(z | x), each an ndarray (n, Z) in float64."""
+    with mv.no_grad():
+        return [t.data.astype(float) for t in model.encode(x)]
+
+
+def balanced_std(model, x, k, draws=4, h=0.05):
+    """The std (n, Z) at which nll and KL balance, from the decoder's slopes: eq. (11.3), (11.5).
+
+    The slopes are central differences, eq. (1.4), averaged over the noise that the codes have.
+    """
+    mu, logvar = posteriors(model, x)
+    sensitivity = np.zeros_like(mu)  # the squared slopes over the decoder's variance
+    for draw in range(draws):
+        z = mu + np.exp(logvar / 2) * rng(k, 7, draw).standard_normal(mu.shape)
+        for j, step in enumerate(h * np.eye(mu.shape[1])):
+            outputs = []
+            with mv.no_grad():
+                for place in (z + step, z - step, z):
+                    decoded = model.decode(place)
+                    outputs.append(decoded if model.likelihood == "bernoulli" else decoded[0])
+            above, below, here = (output.data for output in outputs)
+            if model.likelihood == "bernoulli":
+                p = 1 / (1 + np.exp(-here))
+                weight = p * (1 - p)
+            else:
+                weight = np.exp(-decoded[1].data)
+            sensitivity[:, j] += (weight * ((above - below) / (2 * h)) ** 2).sum(axis=1) / draws
+    return 1 / np.sqrt(1 + sensitivity)
+
+
 # Judges.
 
 def distances(a, b):
