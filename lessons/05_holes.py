@@ -1,8 +1,8 @@
 # %%
 """Lesson 05, second part: are there holes between the codes?
 
-You decode places between the codes of an autoencoder, with noise on the codes and without, and
-look at the pictures. Takes about 7 s.
+You decode places between the codes of an autoencoder, with noise on the codes and without. Takes
+about 8 s.
 """
 from workbench import begin, claim, distances, end, figure, finished, predict, rng
 from workbench import share_real, sheet, spread, table
@@ -20,9 +20,10 @@ begin(__doc__)
 # covers them. The usual test draws codes from N(0, I) and counts the real pictures. What does
 # that test measure, and are there holes?
 #
-# **What you need:** [the first part](05_noise.py). A moon counts as real if it is closer than
-# 0.10 per pixel to some true moon, a digit if it is closer than 1.25 to some training digit ([how
-# far to trust that](10_judge.py)).
+# **What you need:** [the first part](05_noise.py); the best decoder of noisy codes shows means of
+# pictures, [eq. (5.7)](derivations/05_noise.md#eq-5-7). A moon counts as real if it is closer
+# than 0.10 per pixel to some true moon, a digit closer than 1.25 to some training digit ([how far
+# to trust that](10_judge.py)).
 
 # %%
 between = predict("""An autoencoder without noise has learned 256 moons. You take the codes of two
@@ -33,8 +34,7 @@ drawn = predict("""And of codes drawn from N(0, I), how many does it decode to r
 
 # %% [markdown]
 # ## Three models
-# Noise of std 1 or none, and codes free or held by ½ mu²,
-# [eq. (8.10)](derivations/08_gaussian_kl.md#eq-8-10), which `mv.fit` weighs by beta, 0 or 1.
+# Noise of std 1 or none, and codes free or held by ½ mu², which `mv.fit` weighs by beta, 0 or 1.
 
 # %%
 class NoisyAutoencoder(mv.Autoencoder):
@@ -98,8 +98,9 @@ real = {}
 for (data, name), three in models.items():
     shares = []
     for k, model in enumerate(three):
-        x = moons[k] if data == "moons" else digits[k]
-        judge = (every_moon, 0.10 * 16) if data == "moons" else (x, 1.25)
+        x, judge = digits[k], (digits[k], 1.25)
+        if data == "moons":
+            x, judge = moons[k], (every_moon, 0.10 * 16)
         shares.append([share_real(model.pixels(z), *judge) for z in places(model, x, k)])
     real[data, name] = np.mean(shares, axis=0)              # (3,)
 print("\nShare of the decoded pictures that count as real, mean of 3 seeds")
@@ -114,9 +115,11 @@ between.answer("c", """Nearly always, and without any noise: its networks are sm
     between neighbours they decode something between. Digits are harder, and a little noise helps
     there. But noise so large that it reaches most places makes fewer pictures real: where several
     codes with their noise overlap, the best decoder shows the mean picture, eq. (5.7).""")
-drawn.answer("a", """N(0, I) draws near 0, and the codes lie where they like. Stretched to where
-    they lie, the same draws decode to real moons. What held codes change is the place and the
-    scale. So this test does not see holes; it sees whether the codes lie where it draws.""")
+drawn.answer("a", """N(0, I) draws near 0, and the codes lie where they like. Moved to where they
+    lie, the same draws decode to real moons. So this test does not see holes; it sees whether the
+    codes lie where it draws, and that is what held codes change.""")
+
+# %%
 claim("§1", "noise of a fixed size on the codes covers the empty places between them",
       f"within reach of the noise: {np.mean(reach[FREE]):.2f} ± 0.12 of the box around the codes "
       f"if they are free, {np.mean(reach[HELD]):.2f} ± 0.15 if they are held by mu^2/2",
@@ -150,7 +153,6 @@ for (top, low), name in zip(axes.T, SETTINGS):
     top.set_title(name, fontsize=15)
     rows = [model.pixels(z[:7]) for z in places(model, x, 0)]           # 3 times (7, 256)
     sheet(low, rows[:2], ["halfway", "N(0, I)"])
-    low.tick_params(labelsize=12)
 fig.suptitle("Codes of moons (dots), and where N(0, I) draws (dashed)", fontsize=15)
 figure(fig, "05_holes", width=640)
 end()
@@ -159,11 +161,11 @@ end()
 # ## Your turn
 # 1. Show the models four moons only: `phases=np.arange(256) % 4 / 3` in place of `rng=rng(k, 2)`.
 #    What is decoded halfway?
-# 2. Make the noise three times as large, `(3, 0)` and `(3, 1)`. Which of the two rows changes?
+# 2. Make the noise three times as large, `(3, 0)` and `(3, 1)`. Which row of moons changes?
 #
 # ## What you should see
 # 1. 0.61 are real without noise, and 0.58 with noise and held codes. A quarter of them are
 #    halfway between two codes of the same moon; of the others about half. To decode what lies
 #    between, a model must have seen pictures from between; noise does not replace them.
-# 2. The last. The free codes spread to three times the width, and all is as before. The held
-#    codes cannot: 0.73 halfway in place of 0.89, and of the digits none.
+# 2. Of the moons only the last: 0.73 halfway in place of 0.89. The free codes spread to a greater
+#    width, and their moons are as before.
