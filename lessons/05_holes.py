@@ -164,8 +164,8 @@ end()
 # 2. Make the noise three times as large, `(3, 0)` and `(3, 1)`. Which row of moons changes?
 #
 # ## What you should see
-# 1. 0.61 are real without noise, and 0.58 with noise and held codes. A quarter of them are
-#    halfway between two codes of the same moon; of the others about half. To decode what lies
-#    between, a model must have seen pictures from between; noise does not replace them.
+# 1. 0.61 are real without noise, 0.58 with noise and held codes. A quarter are halfway between
+#    two codes of the same moon; of the others about half are real. A model must have seen
+#    pictures from between; noise does not replace them.
 # 2. Of the moons only the last: 0.73 halfway in place of 0.89. The free codes spread to a greater
 #    width, and their moons are as before.
