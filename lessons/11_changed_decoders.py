@@ -21,8 +21,7 @@ begin(__doc__)
 # everything changes at once, so we intervene. A trained decoder is replaced by
 # - **new**: one with fresh random weights;
 # - **broken pixels**: the same one, but three pixels are stuck at a wrong value, whatever z is;
-# - **steeper**: the same one, but it takes z doubled, so that with codes half as large it draws
-#   the same pictures.
+# - **steeper**: the same one, but it takes z doubled; codes half as large draw what it drew.
 #
 # Then it is frozen, and the encoder alone is trained on.
 #
@@ -43,8 +42,10 @@ guesses["new"] = predict("""And a new decoder, once in a VAE with a Gaussian dec
 # [Bernoulli](GLOSSARY.md#bernoulli) decoder, whose [logits](GLOSSARY.md#logits) have the slopes
 # J_ij, it is [eq. (11.5)](derivations/11_tug_of_war.md#eq-11-5):
 #
-# $$ \sigma_j^2 = \frac{1}{1 + \sum_i J_{ij}^2 / \sigma_x^2}, \qquad
-#    \sigma_j^2 = \frac{1}{1 + \sum_i p_i (1 - p_i) J_{ij}^2} $$
+# $$
+# \sigma_j^2 = \frac{1}{1 + \sum_i J_{ij}^2 / \sigma_x^2}, \qquad
+#    \sigma_j^2 = \frac{1}{1 + \sum_i p_i (1 - p_i) J_{ij}^2}
+# $$
 #
 # The error of the decoder, how far its picture is from x, stands in neither. `balanced_std` in
 # [the workbench](workbench/measure.py) computes both from the slopes.
@@ -55,7 +56,6 @@ black = x.max(axis=0) == 0                                            # (64,), t
 net = {"hidden_dims": (50,), "latent_dim": 8, "activation": "tanh"}
 DECODERS = {"Gaussian": {"likelihood": "gaussian", "decoder_logvar": np.log(0.05)},
             "Bernoulli": {"likelihood": "bernoulli"}}
-
 
 def new(model, k):
     fresh = mv.VAE(64, rng=rng(k, 50), **net).decoder
@@ -166,5 +166,5 @@ end()
 # 2. All there is, sigma = 1.00, and the encoder gives it. The worst decoder is given the most
 #    noise; the essay expects the least.
 # 3. Trained 0.78, new 0.33, broken 0.78, steeper 0.60. The variance that they learn in 30 epochs
-#    is 0.2, four times that of the lesson, so the same slopes count a quarter, and about half of
-#    the latents give up: the [next part](11_collapse.py). The order of the four is as before.
+#    is 0.2, four times that of the lesson, so the same slopes count a quarter. The order is as
+#    before.

@@ -17,8 +17,8 @@ begin(__doc__)
 # %% [markdown]
 # ## The question
 # For every picture the encoder of a VAE chooses a mean and, for each latent, how much noise is
-# added: its [std](GLOSSARY.md#std), sigma. The reconstruction would like no noise at all. The KL
-# would like sigma = 1, the noise of the [prior](GLOSSARY.md#prior). Who wins?
+# added: its [std](GLOSSARY.md#std), sigma. The reconstruction would like none. The KL would like
+# sigma = 1, the noise of the [prior](GLOSSARY.md#prior). Who wins?
 #
 # **What you need:** the [VAE](10_vae.py) and its loss, nll + kl, and the noise z = mu + sigma eps
 # of [lesson 09](09_reparameterization.py). The decoder here is Gaussian, with a fixed variance
@@ -42,8 +42,10 @@ alone = predict("""You train the same networks with the nll only. The noise is s
 # sigma² times the squared length of J_j, on average,
 # [eq. (11.1)](derivations/11_tug_of_war.md#eq-11-1). What depends on sigma is
 #
-# $$ \sigma_j^2 \frac{\lVert J_j \rVert^2}{2 \sigma_x^2}
-#    + \frac{1}{2} \left( \mu_j^2 + \sigma_j^2 - \log \sigma_j^2 - 1 \right) $$
+# $$
+# \sigma_j^2 \frac{\lVert J_j \rVert^2}{2 \sigma_x^2}
+#    + \frac{1}{2} \left( \mu_j^2 + \sigma_j^2 - \log \sigma_j^2 - 1 \right)
+# $$
 
 # %%
 x, y = mv.data.digits()
@@ -54,7 +56,6 @@ model = trained(mv.VAE, x, 0, epochs=60, **net)
 mu, logvar = posteriors(model, x)                                     # (1797, 8) each
 eps = rng(2).standard_normal((4000, 8))
 by_hand = np.geomspace(0.08, 1, 30)
-
 
 def costs(n, j):
     """nll and KL of picture n in nats, for each sigma of latent j in by_hand: (30, 2)."""
@@ -68,7 +69,6 @@ def costs(n, j):
         kl = 0.5 * (mu[n, j]**2 + sigma**2 - np.log(sigma**2) - 1)    #            eq. (8.3)
         found.append((nll, kl))
     return np.array(found)
-
 
 n, j = 0, int(np.exp(logvar[0]).argmin())
 nll, kl = costs(n, j).T
@@ -153,8 +153,8 @@ end()
 
 # %% [markdown]
 # ## Your turn
-# 1. Look at the latent with the most noise: `argmax` in place of `argmin` in the line `n, j =`.
-#    Where is the balance now, and which of the two curves has changed its shape?
+# 1. Take the latent with the most noise: `argmax` for `argmin` in the line `n, j =`. Where is the
+#    balance now, and which curve has changed its shape?
 # 2. Weigh the KL four times: pass `beta=4` to the first call of `trained`. The column 'by
 #    eq. (11.3)' does not know of it. Which of the two columns is larger?
 # 3. Train longer: `EPOCHS = (1, 10, 30, 100)`. Has the noise without the KL settled?

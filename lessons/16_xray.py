@@ -113,13 +113,13 @@ for name, says in {"healthy": "beta = 1:", "3 mean over pixels": "beta = D",
                    "8 log(sigmoid)": "unstable"}.items():
     report = mv.check_loss(loss_of(PROGRAMS[name]), rng=rng(0))
     print(f"\n{name}: {str(report).splitlines()[0]}")
-    print("  => " + "\n  => ".join(report.diagnosis.splitlines()))
+    print(str(report)[str(report).index("  =>"):].split("\n\n")[0])     # the remarks alone
     named += says in report.diagnosis and (name == "healthy" or not report or says == "unstable")
 
 # %%
 claim("-", "if both terms are averaged, over pixels and over latents, only the scale changes",
-      f"784 pixels, 20 latents: beta {betas['mean, mean']:.1f}, and {betas['mean, sum']:.0f} if the "
-      "KL is summed",
+      f"784 pixels, 20 latents: beta {betas['mean, mean']:.1f}; with the KL summed "
+      f"{betas['mean, sum']:.0f}",
       "does not hold: the KL counts D/Z times, for the two are divided by different numbers",
       abs(betas["mean, sum"] - 784) < 0.5 and abs(betas["mean, mean"] - 39.2) < 0.05)
 claim("-", "one has to read a loss to know what is wrong with it",
