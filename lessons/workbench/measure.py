@@ -91,7 +91,7 @@ def posteriors(model, x):
 
 
 def balanced_std(model, x, k, draws=4, h=0.05):
-    """The std (n, Z) at which nll and KL balance, from the decoder's slopes: eq. (11.3), (11.5).
+    """The std (n, Z) at which nll and KL balance, from the decoder's slopes: eq. (11.3), eq. (11.5).
 
     The slopes are central differences, eq. (1.4), averaged over the noise that the codes have.
     """
