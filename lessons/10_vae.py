@@ -6,7 +6,7 @@ learned, and let it draw. Takes about 10 s.
 """
 from workbench import begin, claim, end, figure, predict, rng
 from workbench import distances, entropy_floor, finished, held_out, share_real, spread, table
-from workbench import digit_map, sheet, trained
+from workbench import digit_map, sheet, trained, window
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -129,6 +129,7 @@ sheet(ax, [x_test[:10], rows["VAE"], rows["autoencoder"]], ["real digits", "VAE"
 ax.tick_params(labelsize=13)
 ax.set_title("Ten draws from N(0, I), decoded", fontsize=14)
 figure(fig, "10_samples")
+window(lambda: mv.plot.explore(model, x_test, y_test))       # --show: it follows your mouse
 end()
 
 # %% [markdown]

@@ -36,4 +36,4 @@ from .measure import (  # noqa: E402, F401
     total_variation,
     trained,
 )
-from .page import begin, claim, end, figure, predict  # noqa: E402, F401
+from .page import begin, claim, end, figure, predict, window  # noqa: E402, F401

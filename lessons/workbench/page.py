@@ -25,6 +25,7 @@ WIDTH = 96
 
 _asking = False
 _showing = False
+_make_window = None
 _predictions = []
 _figures = []
 
@@ -188,6 +189,12 @@ def _short(path):
 
 # The end.
 
+def window(make):
+    """With --show the lesson ends with the window that make() makes, in place of its figures."""
+    global _make_window
+    _make_window = make
+
+
 def end():
     """Say what was foretold and, with --show, open one window with the lesson's figures."""
     told = [p for p in _predictions if p.foretold is not None]
@@ -196,7 +203,13 @@ def end():
         print(f"\nOf {len(told)} predictions {right} came out as you said.")
         for p in told:
             print(f"  {p.number}: you said ({p.foretold}), measured was ({p.right})")
-    if _showing and _figures:
+    if _showing and _make_window is not None:
+        import matplotlib.pyplot as plt
+
+        plt.close("all")
+        _make_window()
+        plt.show()
+    elif _showing and _figures:
         _one_window()
 
 
