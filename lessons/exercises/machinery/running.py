@@ -130,7 +130,8 @@ def limit(file, exit_code, seconds=SECONDS):
     though, and a single call such as sum(range(10**12)) gives it none; then Python's own watchdog,
     which needs no turn, ends it a second later.
     """
-    if sys.gettrace() is not None:  # in a debugger time does not count
+    # In a debugger time does not count, and a test must not end all of pytest.
+    if sys.gettrace() is not None or "pytest" in sys.modules:
         yield
         return
     main = threading.main_thread().ident
