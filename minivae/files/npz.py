@@ -14,6 +14,8 @@ import zipfile
 
 import numpy as np
 
+BRACKETS = 1000  # in a header; a checkpoint has some 20
+
 
 def write(path, kind, header, arrays):
     """Written beside its place, brought to the disk, then renamed: readers see the old file or the
@@ -109,7 +111,10 @@ class Npz:
         text = self._read(member)
         if text.shape != () or text.dtype.kind != "U":
             raise ValueError(f"its header is no text, but {text.dtype} of shape {text.shape}")
-        header = json.loads(text.item())
+        text = text.item()
+        if text.count("[") + text.count("{") > BRACKETS:  # deep nesting could end the process
+            raise ValueError("its header is nested too deeply")
+        header = json.loads(text)
         if not isinstance(header, dict):
             raise ValueError(f"its header is a {type(header).__name__}")
         if header.get("kind") != kind:
