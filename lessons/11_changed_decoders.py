@@ -21,8 +21,7 @@ begin(__doc__)
 # everything changes at once, so we intervene. A trained decoder is replaced by
 # - **new**: one with fresh random weights;
 # - **broken pixels**: the same one, but three pixels are stuck at a wrong value, whatever z is;
-# - **steeper**: the same one, but it takes z doubled, so that with codes half as large it draws
-#   the same pictures.
+# - **steeper**: the same one, but it takes z doubled; codes half as large draw what it drew.
 #
 # Then it is frozen, and the encoder alone is trained on.
 #
@@ -43,8 +42,10 @@ guesses["new"] = predict("""And a new decoder, once in a VAE with a Gaussian dec
 # [Bernoulli](GLOSSARY.md#bernoulli) decoder, whose [logits](GLOSSARY.md#logits) have the slopes
 # J_ij, it is [eq. (11.5)](derivations/11_tug_of_war.md#eq-11-5):
 #
-# $$ \sigma_j^2 = \frac{1}{1 + \sum_i J_{ij}^2 / \sigma_x^2}, \qquad
-#    \sigma_j^2 = \frac{1}{1 + \sum_i p_i (1 - p_i) J_{ij}^2} $$
+# $$
+# \sigma_j^2 = \frac{1}{1 + \sum_i J_{ij}^2 / \sigma_x^2}, \qquad
+#    \sigma_j^2 = \frac{1}{1 + \sum_i p_i (1 - p_i) J_{ij}^2}
+# $$
 #
 # The error of the decoder, how far its picture is from x, stands in neither. `balanced_std` in
 # [the workbench](workbench/measure.py) computes both from the slopes.
@@ -107,9 +108,8 @@ guesses["broken pixels"].answer("b", """The error is much larger, but it is the 
     is, so no choice of noise could lower it. It has no slope, and no say.""")
 guesses["steeper"].answer("a", """It draws as well as before, yet it is given half the noise. The
     codes are half as large, and so is the noise that the pictures can bear.""")
-guesses["new"].answer("c", """Both are much worse than the trained decoders. But random slopes are
-    expensive where the decoder's variance is small, and cheap where every pixel is unsure and
-    only its logit moves.""")
+guesses["new"].answer("c", """Both are much worse than trained ones. But random slopes are dear
+    where the decoder's variance is small, and cheap where it is unsure of every pixel.""")
 gauss, bern = ({case: mean[decoder, case][2] for case in CASES} for decoder in DECODERS)
 claim("§6", "a bad decoder is given less noise, a good one more",
       f"noise of a trained and a new decoder: Gaussian {gauss['as trained']:.2f} ± 0.03 and "
@@ -166,5 +166,5 @@ end()
 # 2. All there is, sigma = 1.00, and the encoder gives it. The worst decoder is given the most
 #    noise; the essay expects the least.
 # 3. Trained 0.78, new 0.33, broken 0.78, steeper 0.60. The variance that they learn in 30 epochs
-#    is 0.2, four times that of the lesson, so the same slopes count a quarter, and about half of
-#    the latents give up: the [next part](11_collapse.py). The order of the four is as before.
+#    is 0.2, four times that of the lesson, so the same slopes count a quarter. The order is as
+#    before.

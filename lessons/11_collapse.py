@@ -44,12 +44,14 @@ weighted = predict("""Now with sigma_x² = 0.05, and the KL weighed with beta = 
 # variance lambda. Then the model says that pictures vary by w² there, on account of z, plus its
 # own pixels' noise, sigma_x². The best fit makes the two equal to what the data have,
 #
-# $$ w^2 + \sigma_x^2 = \lambda, \qquad\text{so}\quad w^2 = \lambda - \sigma_x^2
-#    \quad\text{if}\quad \lambda > \sigma_x^2 $$
+# $$
+# w^2 + \sigma_x^2 = \lambda, \qquad\text{so}\quad w^2 = \lambda - \sigma_x^2
+#    \quad\text{if}\quad \lambda > \sigma_x^2
+# $$
 #
 # and if lambda is smaller, the pixels' noise alone is already too much, and the best w is 0: the
-# latent moves nothing, and by [eq. (11.3)](derivations/11_tug_of_war.md#eq-11-3) its sigma is 1. It
-# is dead. A weight beta on the KL does what a variance beta sigma_x² would do
+# latent moves nothing, and by [eq. (11.3)](derivations/11_tug_of_war.md#eq-11-3) its sigma is 1.
+# It is dead. A weight beta on the KL does what a variance beta sigma_x² would do
 # ([eq. (11.4)](derivations/11_tug_of_war.md#eq-11-4)). So a latent lives if
 #
 # $$ \lambda > \beta \sigma_x^2 $$

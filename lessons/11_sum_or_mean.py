@@ -38,11 +38,14 @@ judged = predict("""A collapsed encoder: every q(z | x) is the prior, as good as
 # The mean is the sum over D, and a factor in front of a loss moves no minimum,
 # [eq. (15.18)](derivations/15_likelihood.md#eq-15-18):
 #
-# $$ \frac{1}{D} \mathrm{nll} + \mathrm{KL}
-#    = \frac{1}{D} \left( \mathrm{nll} + D\,\mathrm{KL} \right) $$
+# $$
+# \frac{1}{D} \mathrm{nll} + \mathrm{KL}
+#    = \frac{1}{D} \left( \mathrm{nll} + D\,\mathrm{KL} \right)
+# $$
 #
-# So it is a VAE with beta = 64. In code it is one line. Beside it we train with beta = 16, and
-# the right one.
+# So it is a VAE with beta = 64, and its noise is that of a decoder with 64 times the variance,
+# [eq. (11.4)](derivations/11_tug_of_war.md#eq-11-4). In code it is one line. Beside it we train
+# with beta = 16, and the right one.
 
 # %%
 x, y = mv.data.digits()

@@ -17,8 +17,8 @@ begin(__doc__)
 # %% [markdown]
 # ## The question
 # For every picture the encoder of a VAE chooses a mean and, for each latent, how much noise is
-# added: its [std](GLOSSARY.md#std), sigma. The reconstruction would like no noise at all. The KL
-# would like sigma = 1, the noise of the [prior](GLOSSARY.md#prior). Who wins?
+# added: its [std](GLOSSARY.md#std), sigma. The reconstruction would like none. The KL would like
+# sigma = 1, the noise of the [prior](GLOSSARY.md#prior). Who wins?
 #
 # **What you need:** the [VAE](10_vae.py) and its loss, nll + kl, and the noise z = mu + sigma eps
 # of [lesson 09](09_reparameterization.py). The decoder here is Gaussian, with a fixed variance
@@ -42,8 +42,10 @@ alone = predict("""You train the same networks with the nll only. The noise is s
 # sigma² times the squared length of J_j, on average,
 # [eq. (11.1)](derivations/11_tug_of_war.md#eq-11-1). What depends on sigma is
 #
-# $$ \sigma_j^2 \frac{\lVert J_j \rVert^2}{2 \sigma_x^2}
-#    + \frac{1}{2} \left( \mu_j^2 + \sigma_j^2 - \log \sigma_j^2 - 1 \right) $$
+# $$
+# \sigma_j^2 \frac{\lVert J_j \rVert^2}{2 \sigma_x^2}
+#    + \frac{1}{2} \left( \mu_j^2 + \sigma_j^2 - \log \sigma_j^2 - 1 \right)
+# $$
 
 # %%
 x, y = mv.data.digits()
@@ -102,9 +104,8 @@ claim("§6", "reconstruction wants no noise, the KL wants noise: the two are opp
 
 # %% [markdown]
 # ## One side lets go
-# Now training with the nll alone, beta = 0, beside the VAE, beta = 1
-# ([eq. (11.4)](derivations/11_tug_of_war.md#eq-11-4)). If the codes spread ten times wider, the
-# same sigma is ten times less noise, hence the ratio.
+# Now we train with beta = 0, the nll alone, [eq. (11.4)](derivations/11_tug_of_war.md#eq-11-4).
+# In codes that spread ten times wider the same sigma is ten times less noise: hence the ratio.
 
 # %%
 EPOCHS = (1, 3, 10, 30)
@@ -127,9 +128,8 @@ table(["epoch", "nll alone", "nll + kl"],
 
 # %%
 without, with_kl = (ratios[beta][:, -1] for beta in (0.0, 1.0))
-alone.answer("c", """Nothing holds the noise up any more. It is trained away, in part by a smaller
-    sigma and in part by codes that run apart: an autoencoder in the end. It falls slowly and
-    never reaches 0, for the less noise is left, the less is gained.""")
+alone.answer("c", """Nothing holds the noise up any more. It is trained away, by a smaller sigma
+    and by codes that run apart: an autoencoder in the end. But it never reaches 0.""")
 claim("§5.2", "without the KL the noise shrinks towards nothing, "
       "and the VAE becomes an autoencoder",
       f"noise / spread of the codes after 30 epochs {without.mean():.3f} ± 0.015 without, "
@@ -153,8 +153,8 @@ end()
 
 # %% [markdown]
 # ## Your turn
-# 1. Look at the latent with the most noise: `argmax` in place of `argmin` in the line `n, j =`.
-#    Where is the balance now, and which of the two curves has changed its shape?
+# 1. Take the latent with the most noise: `argmax` for `argmin` in the line `n, j =`. Where is the
+#    balance now, and which curve has changed its shape?
 # 2. Weigh the KL four times: pass `beta=4` to the first call of `trained`. The column 'by
 #    eq. (11.3)' does not know of it. Which of the two columns is larger?
 # 3. Train longer: `EPOCHS = (1, 10, 30, 100)`. Has the noise without the KL settled?

@@ -69,6 +69,8 @@ for k in range(4):
     hole, pictures = at_prior < np.log(0.1), model.pixels(z_prior)
     real = [share_real(pictures[rows], train) if rows.any() else np.nan for rows in (hole, ~hole)]
     found.append([hole.mean(), np.mean(at_test < np.log(0.1)), *real])
+
+# %%
 found = np.array(found)                                               # (4, 4)
 names = ("draws from the prior that fall into holes", "codes of held-out digits in holes",
          "real pictures, decoded in holes", "real pictures, decoded elsewhere")

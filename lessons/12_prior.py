@@ -40,9 +40,10 @@ pairs = predict("""Draw z from N(0, I), whatever the picture is, and train the d
 # $$ \mathrm{nll} + \mathrm{KL}(q(z \mid x) \Vert p(z)) $$
 #
 # so beta = 0 leaves it out. For the wrong pairs, the encoder gives mu = 0 and logvar = 0 for
-# every picture: then the draw is one from the prior, and the KL is 0. What the best decoder does
-# with such pairs is [eq. (10.12)](derivations/10_vae.md#eq-10-12): for each z the mean of the
-# pictures that came with it.
+# every picture: then z is a draw from the prior, the KL is 0, and z says nothing of the picture,
+# [eq. (12.2)](derivations/12_aggregate_posterior.md#eq-12-2). What the best decoder does with
+# such pairs is [eq. (10.12)](derivations/10_vae.md#eq-10-12): for each z the mean of the pictures
+# that came with it.
 
 # %%
 class WrongPairs(mv.VAE):
@@ -51,6 +52,7 @@ class WrongPairs(mv.VAE):
         return zeros, zeros                                           # (B, Z) each: N(0, I)
 
 
+# %%
 x, y = mv.data.digits()
 net = {"hidden_dims": (50,), "latent_dim": 8, "activation": "tanh", "likelihood": "gaussian",
        "decoder_logvar": np.log(0.05)}
@@ -71,6 +73,8 @@ for k in range(4):
     gap.append(mv.evaluate.aggregated_posterior(models["no prior"], train, rng(k, 4)).marginal_kl)
     mean = train.mean(axis=0)                                         # (64,)
     off.append([np.sqrt(np.mean((p - mean) ** 2)) for p in (pictures, test)])
+
+# %%
 print("\nShare of real pictures among 500 draws, mean of four runs (smallest to largest):")
 table(["", "share"], [[name, spread(shares)] for name, shares in real.items()])
 wrong, digits = np.mean(off, axis=0)

@@ -105,9 +105,9 @@ end()
 # An exercise that answers back: [ex08_reparameterize](exercises/ex08_reparameterize.py).
 #
 # ## What you should see
-# 1. They are hardly sharper, 0.66 in place of 0.62, and much farther from any digit: 2.39, and 1.34
-#    before. A decoder that tolerates little needs narrow codes, and draws from N(0, I) then fall
-#    into [holes](12_holes.py). Sharpness does not come from a small variance.
+# 1. They are hardly sharper, 0.66 in place of 0.62, and much farther from any digit: 2.39, and
+#    1.34 before. A decoder that tolerates little needs narrow codes, and draws from N(0, I) then
+#    fall into [holes](12_holes.py). Sharpness does not come from a small variance.
 # 2. Sharpness falls to 0.49: codes are wider, more pictures share a place, and their mean is more
 #    blurred. The distance falls too, to 1.25: a blurred picture is near to many. The samples are
 #    drowned in noise, 3.44 from any digit.

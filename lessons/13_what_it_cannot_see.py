@@ -75,12 +75,15 @@ claim("§4", "an output that is wrong in one pixel costs the same, connected or 
 # of the best q it is, per unit of ink,
 # [eq. (13.3)](derivations/13_what_it_cannot_see.md#eq-13-3),
 #
-# $$ -\frac{\partial}{\partial x_i} \max_q L_b(x, q)
-#    = -\mathbb{E}_{q(z \mid x)}\left[ l_i(z) \right] $$
+# $$
+# -\frac{\partial}{\partial x_i} \max_q L_b(x, q)
+#    = -\mathbb{E}_{q(z \mid x)}\left[ l_i(z) \right]
+# $$
 #
-# Each pixel still has a price of its own; but z was read from *all* pixels, and z sets the logits.
-# Some pixels are black in nearly every digit, so part of a price is mere position. As a control,
-# connected and stray edits are compared at the same pixel, where there are three of both at least.
+# Each pixel still has a price of its own; but z was read from *all* pixels, and z sets the
+# logits. Some pixels are black in nearly every digit, so part of a price is mere position. As a
+# control, connected and stray edits are compared at the same pixel, where there are three of both
+# at least.
 
 # %%
 def at_the_same_pixels(price):
