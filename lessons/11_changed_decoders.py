@@ -107,9 +107,8 @@ guesses["broken pixels"].answer("b", """The error is much larger, but it is the 
     is, so no choice of noise could lower it. It has no slope, and no say.""")
 guesses["steeper"].answer("a", """It draws as well as before, yet it is given half the noise. The
     codes are half as large, and so is the noise that the pictures can bear.""")
-guesses["new"].answer("c", """Both are much worse than the trained decoders. But random slopes are
-    expensive where the decoder's variance is small, and cheap where every pixel is unsure and
-    only its logit moves.""")
+guesses["new"].answer("c", """Both are much worse than trained ones. But random slopes are dear
+    where the decoder's variance is small, and cheap where it is unsure of every pixel.""")
 gauss, bern = ({case: mean[decoder, case][2] for case in CASES} for decoder in DECODERS)
 claim("§6", "a bad decoder is given less noise, a good one more",
       f"noise of a trained and a new decoder: Gaussian {gauss['as trained']:.2f} ± 0.03 and "

@@ -102,9 +102,8 @@ claim("§6", "reconstruction wants no noise, the KL wants noise: the two are opp
 
 # %% [markdown]
 # ## One side lets go
-# Now training with the nll alone, beta = 0, beside the VAE, beta = 1
-# ([eq. (11.4)](derivations/11_tug_of_war.md#eq-11-4)). If the codes spread ten times wider, the
-# same sigma is ten times less noise, hence the ratio.
+# Now we train with beta = 0, the nll alone, [eq. (11.4)](derivations/11_tug_of_war.md#eq-11-4).
+# In codes that spread ten times wider the same sigma is ten times less noise: hence the ratio.
 
 # %%
 EPOCHS = (1, 3, 10, 30)
@@ -127,9 +126,8 @@ table(["epoch", "nll alone", "nll + kl"],
 
 # %%
 without, with_kl = (ratios[beta][:, -1] for beta in (0.0, 1.0))
-alone.answer("c", """Nothing holds the noise up any more. It is trained away, in part by a smaller
-    sigma and in part by codes that run apart: an autoencoder in the end. It falls slowly and
-    never reaches 0, for the less noise is left, the less is gained.""")
+alone.answer("c", """Nothing holds the noise up any more. It is trained away, by a smaller sigma
+    and by codes that run apart: an autoencoder in the end. But it never reaches 0.""")
 claim("§5.2", "without the KL the noise shrinks towards nothing, "
       "and the VAE becomes an autoencoder",
       f"noise / spread of the codes after 30 epochs {without.mean():.3f} ± 0.015 without, "
