@@ -9,6 +9,7 @@ around that one idea: Tensor, backward, primitive, and at the end how NumPy's fu
 import functools
 import inspect
 import itertools
+import operator
 
 import numpy as np
 
@@ -251,7 +252,7 @@ def _oldest_first(root):
         if t._parents and t not in found:
             found.add(t)
             stack += [parent for parent, _ in t._parents]
-    return sorted(found, key=lambda t: t._age)
+    return sorted(found, key=operator.attrgetter("_age"))
 
 
 def _as_gradient(c, op, x):

@@ -27,6 +27,24 @@ def plain_array(a):
     Raises TypeError for what is no such array, or is one with rules of its own (a masked array, a
     matrix, a sparse matrix, a data frame): computing with it here would follow half of them.
     """
+    if type(a) is not np.ndarray:
+        _refuse_other_rules(a)
+    array = np.asarray(a)
+    dtype = array.dtype
+    if not dtype.isnative:
+        raise TypeError(
+            f"the array's bytes are in another order ({dtype.str}): pass a.astype({dtype.name!r})"
+        )
+    if dtype.kind not in "fiub" or dtype.kind == "f" and dtype.itemsize not in (4, 8):
+        advice = "a.real or a.imag" if dtype.kind == "c" else "a.astype(np.float64)"
+        raise TypeError(
+            f"arrays here hold float32, float64, integers or booleans, not {dtype}: pass {advice}"
+        )
+    return array
+
+
+def _refuse_other_rules(a):
+    """Raises TypeError for an array-like that computes by rules of its own."""
     if isinstance(a, np.ma.MaskedArray):
         raise TypeError(
             "a masked array would lose its mask here: fill it (a.filled(0)) and multiply by a mask "
@@ -40,18 +58,6 @@ def plain_array(a):
         raise TypeError(f"a {type(a).__name__} is not a plain array: pass a.to_numpy()")
     if hasattr(a, "detach"):  # PyTorch's tensors
         raise TypeError("a torch.Tensor is not a plain array: pass a.detach().numpy()")
-    array = np.asarray(a)
-    dtype = array.dtype
-    if not dtype.isnative:
-        raise TypeError(
-            f"the array's bytes are in another order ({dtype.str}): pass a.astype({dtype.name!r})"
-        )
-    if dtype.kind not in "fiub" or dtype.kind == "f" and dtype.itemsize not in (4, 8):
-        advice = "a.real or a.imag" if dtype.kind == "c" else "a.astype(np.float64)"
-        raise TypeError(
-            f"arrays here hold float32, float64, integers or booleans, not {dtype}: pass {advice}"
-        )
-    return array
 
 
 def plain_value(a):
