@@ -35,11 +35,15 @@ Of no use:
   - the cross-entropy by blocks of rows
   - gradients taken where they are, without gathering
   - sums over the batch as matrix products
+  - in the cross-entropy, the logarithm of the product of eight pixels' terms in place of the sum
+    of eight logarithms: 0.198 against 0.200 ms
+  - all gradients gathered by one np.concatenate: Adam takes 1.10 of its time at 784-400-20
 Possible, but left:
   - checks of types and shapes take 2 to 4 % of forward and backward at 784-400-20
   - the gradient that stays exact for large logits, eq. (4.7), takes 4 to 6 %
-  - a step written by hand without an engine takes 0.89 of minivae's time and 2.0 to 2.2 times that
-    of the matrix products
+  - a step written by hand without an engine takes 0.89 to 0.91 of minivae's time and 2.0 to 2.2
+    times that of the matrix products: the engine cannot come below that
+  - in fit, the look whether every gradient is finite takes 0.12 ms a step of 4.7
 """
 
 import argparse
