@@ -1,0 +1,230 @@
+"""Chapter 18's families of models of binary pictures x (n, D): how each is fitted, and one ruler.
+
+Every model has log_prob(x), log p(x) in nats of each picture, (n,), and draw(n, rng), pictures of
+zeros and ones, (n, D). What each is about stands in the lessons 18_mixtures and 18_hmm; here the
+same steps are repeated until they have converged.
+"""
+
+import numpy as np
+
+import minivae as mv
+
+from .measure import finished, held_out, rng, seed, trained
+
+LEAST = 1e-9  # so that no logarithm is taken of 0
+
+
+def binary_digits(k, n_test=360):
+    """The digits with every pixel 0 or 1, split by seed k: x_train, y_train, x_test, y_test."""
+    x, y = mv.data.digits()
+    return held_out((x > 0.5).astype(float), y, n_test, k)
+
+
+def log_sum_exp(a):
+    """log of the sum of exp over the last axis; the largest comes out first, eq. (6.10)."""
+    top = a.max(axis=-1, keepdims=True)
+    return top[..., 0] + np.log(np.exp(a - top).sum(axis=-1))
+
+
+def log_bernoulli(x, p):
+    """log p(x) of each picture x (n, D) if pixel j is white with probability p[m, j]: (n, m)."""
+    p = np.clip(p, LEAST, 1 - LEAST)
+    return x @ np.log(p).T + (1 - x) @ np.log(1 - p).T
+
+
+def white(p, rng):
+    """Pixels that are 1 with the probabilities p, else 0."""
+    return (rng.random(np.shape(p)) < p).astype(float)
+
+
+# Mixtures of Bernoullis, eq. (18.1); naive Bayes is one whose components are given.
+
+class Mixture:
+    """Component m has the share weight[m] (M,), and white pixels with probability p[m] (M, D)."""
+
+    def __init__(self, weight, p):
+        self.weight, self.p = weight, p
+        self.parameters = len(weight) - 1 + p.size
+
+    def log_joint(self, x):
+        return log_bernoulli(x, self.p) + np.log(self.weight + 1e-300)
+
+    def log_prob(self, x):
+        return log_sum_exp(self.log_joint(x))
+
+    def draw(self, n, rng):
+        m = rng.choice(len(self.weight), n, p=self.weight)
+        return white(self.p[m], rng)
+
+
+def fit_shares(x, share, a=0.5):
+    """A Mixture whose components own share (n, M) of each picture, eq. (18.2) and eq. (18.5).
+
+    a: added to the whites and to the blacks of each pixel, so that none is impossible, eq. (18.3).
+    """
+    n = share.sum(axis=0)
+    return Mixture(n / n.sum(), (share.T @ x + a) / (n[:, None] + 2 * a))
+
+
+def naive_bayes(x, y):
+    """One component for each class; the labels y say whose each picture is."""
+    return fit_shares(x, np.eye(y.max() + 1)[y])
+
+
+def bernoulli_mixture(x, M, rng, steps=60):
+    """M components by EM, from a start in which each owns random pictures."""
+    share = np.eye(M)[rng.permutation(len(x)) % M]
+    model = fit_shares(x, share)
+    for _ in range(steps):
+        log_joint = model.log_joint(x)
+        model = fit_shares(x, np.exp(log_joint - log_sum_exp(log_joint)[:, None]))
+    return model
+
+
+# A hidden Markov model down the rows, eq. (18.6).
+
+class HMM:
+    """Hidden states down the rows: first (S,), move (S, S) from the row's number to the column's,
+    and pixel (S, W), the probability that a pixel of a row is white."""
+
+    def __init__(self, first, move, pixel):
+        self.first, self.move, self.pixel = first, move, pixel
+        self.parameters = len(first) - 1 + len(first) * (len(first) - 1) + pixel.size
+
+    def rows(self, x):
+        return x.reshape(len(x), -1, self.pixel.shape[1])  # (n, T, W)
+
+    def forward(self, x):
+        """alpha (n, T, S), scaled so that it sums to 1 over S; the row's probabilities b (n, T, S)
+        over their largest; and log p(x), eq. (18.7) to eq. (18.9)."""
+        log_b = log_bernoulli(x.reshape(-1, self.pixel.shape[1]), self.pixel)
+        log_b = log_b.reshape(len(x), -1, len(self.first))
+        top = log_b.max(axis=2, keepdims=True)
+        b = np.exp(log_b - top)
+        alpha, log_p = np.zeros(b.shape), top.sum(axis=(1, 2))
+        before = self.first
+        for t in range(b.shape[1]):
+            a = before * b[:, t]
+            scale = a.sum(axis=1, keepdims=True)
+            alpha[:, t] = a / scale
+            log_p += np.log(scale[:, 0])
+            before = alpha[:, t] @ self.move
+        return alpha, b, log_p
+
+    def log_prob(self, x):
+        return self.forward(x)[2]
+
+    def draw(self, n, rng, rows=8):
+        def chosen(p):  # a state for each row of p (n, S)
+            return (p.cumsum(axis=1) < rng.random((n, 1))).sum(axis=1).clip(max=p.shape[1] - 1)
+        state, picture = chosen(np.tile(self.first, (n, 1))), []
+        for _ in range(rows):
+            picture.append(white(self.pixel[state], rng))
+            state = chosen(self.move[state])
+        return np.concatenate(picture, axis=1)
+
+
+def baum_welch(x, S, rng, steps=50, a=0.5, width=8):
+    """An HMM with S states, by EM. a: added to whites and blacks, as in fit_shares."""
+    first, move = rng.dirichlet(np.ones(S)), rng.dirichlet(np.ones(S), S)
+    model = HMM(first, move, rng.uniform(0.2, 0.8, (S, width)))
+    for _ in range(steps):
+        model = baum_welch_step(model, x, a)
+    return model
+
+
+def baum_welch_step(model, x, a=0.5, moves=0.1):
+    """One step of EM. moves: added to the count of each move, so that none is impossible."""
+    alpha, b, _ = model.forward(x)
+    n, T, S = b.shape
+    beta, moved = np.ones((n, S)), np.zeros((S, S))
+    state = np.empty(b.shape)  # gamma, eq. (18.10)
+    for t in range(T - 1, -1, -1):
+        gamma = alpha[:, t] * beta
+        state[:, t] = gamma / gamma.sum(axis=1, keepdims=True)
+        if t > 0:
+            ahead = b[:, t] * beta
+            ahead /= ((alpha[:, t - 1] @ model.move) * ahead).sum(axis=1, keepdims=True)
+            moved += alpha[:, t - 1].T @ ahead
+            beta = ahead @ model.move.T
+    first = state[:, 0].sum(axis=0) + moves
+    moved = moved * model.move + moves
+    owned = state.sum(axis=(0, 1))[:, None]
+    whites = state.reshape(n * T, S).T @ x.reshape(n * T, -1)
+    return HMM(first / first.sum(), moved / moved.sum(axis=1, keepdims=True),
+               (whites + a) / (owned + 2 * a))
+
+
+# Autoregressive: each pixel from those before it, eq. (18.12).
+
+class Autoregressive:
+    """Logistic regressions: pixel j from the pixels before it, by the masked weight (D, D)."""
+
+    def __init__(self, weight, bias):
+        self.weight, self.bias = weight, bias
+        self.parameters = len(bias) * (len(bias) - 1) // 2 + len(bias)
+
+    def log_prob(self, x):
+        return -mv.bernoulli_nll(x @ self.weight + self.bias, x)
+
+    def draw(self, n, rng):
+        x = np.zeros((n, len(self.bias)))
+        for j in range(len(self.bias)):
+            logit = x @ self.weight[:, j] + self.bias[j]
+            x[:, j] = white(1 / (1 + np.exp(-logit)), rng)
+        return x
+
+
+def autoregressive(x, k, epochs=60, decay=2.0, lr=5e-3):
+    """Trained on minivae's engine. decay: the cost of a squared weight, over all pictures."""
+    D = x.shape[1]
+    mask = np.triu(np.ones((D, D)), 1)  # pixel i may speak for j only if i < j
+    W, b = (mv.Tensor(np.zeros(shape), requires_grad=True) for shape in ((D, D), D))
+    adam, order = mv.Adam([W, b], lr), rng(k, 31)
+    for epoch in range(epochs):
+        adam.lr = lr * (1 - epoch / epochs)
+        for batch in np.array_split(order.permutation(len(x)), len(x) // 64):
+            nll = mv.bernoulli_nll(x[batch] @ (W * mask) + b, x[batch])
+            adam.zero_grad()
+            (nll.mean() + decay / len(x) * (W * W).sum()).backward()
+            adam.step()
+    return Autoregressive(W.data * mask, b.data)
+
+
+# A decoder with 2 latents, read as a density on a grid, eq. (18.13).
+
+class Decoder:
+    """p(x) of a decoder from 2 latents to logits (n, D): the integral over z as a sum over a grid.
+
+    soft: the logits are multiplied by it, eq. (18.14); 1 leaves the decoder as it is.
+    """
+
+    def __init__(self, decode, parameters, soft=1.0, side=160, reach=4.5):
+        self.decode, self.parameters, self.soft = decode, parameters, soft
+        z = np.linspace(-reach, reach, side)
+        self.z = np.stack(np.meshgrid(z, z), axis=-1).reshape(-1, 2)
+        log_p = -0.5 * (self.z**2).sum(axis=1)
+        self.log_share = log_p - log_sum_exp(log_p)
+        self.grid = self.logits(self.z)
+
+    def logits(self, z):
+        with mv.no_grad():
+            return self.decode(z.astype(np.float32)).data.astype(float)
+
+    def softened(self, soft):
+        other = Decoder.__new__(Decoder)
+        vars(other).update(vars(self), soft=soft)
+        return other
+
+    def log_prob(self, x):
+        logits = self.soft * self.grid
+        start = self.log_share - np.logaddexp(0, logits).sum(axis=1)
+        parts = np.array_split(x, 1 + len(x) // 60)
+        return np.concatenate([log_sum_exp(part @ logits.T + start) for part in parts])
+
+    def means(self, n, rng):
+        """The probabilities that pixels are white, for n draws of z."""
+        return 1 / (1 + np.exp(-self.soft * self.logits(rng.standard_normal((n, 2)))))
+
+    def draw(self, n, rng):
+        return white(self.means(n, rng), rng)
