@@ -3,6 +3,7 @@
 page: the form of a lesson (begin, predict, claim, figure, end).
 measure: training over seeds, tables, judges of pictures and codes.
 draw: pictures, maps and graphs.
+rivals: the families of models that chapter 18 compares.
 """
 
 import importlib.util

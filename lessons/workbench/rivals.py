@@ -9,7 +9,7 @@ import numpy as np
 
 import minivae as mv
 
-from .measure import finished, held_out, rng, seed, trained
+from .measure import finished, held_out, rng, trained
 
 LEAST = 1e-9  # so that no logarithm is taken of 0
 
@@ -228,3 +228,107 @@ class Decoder:
 
     def draw(self, n, rng):
         return white(self.means(n, rng), rng)
+
+
+def decoder_size(model):
+    return sum(p.data.size for name, p in model.named_parameters() if name.startswith("decoder"))
+
+
+def vae(x, k, latents=2, hidden=(128, 128), epochs=180):
+    """A VAE as a density: exact for 2 latents, by its bound for more. Settings: see TUNED."""
+    model = trained(mv.VAE, x.astype(np.float32), k, epochs, batch_size=min(64, len(x)), lr=2e-3,
+                    hidden_dims=hidden, latent_dim=latents, activation="relu")
+    if latents == 2:
+        return Decoder(model.decode, decoder_size(model))
+    return Bounded(model, k)
+
+
+class Bounded:
+    """p(x) of a VAE with many latents, from below: the importance-weighted bound, eq. (15.2)."""
+
+    def __init__(self, model, k, samples=1000):
+        self.model, self.k, self.samples = model, k, samples
+        self.parameters = decoder_size(model)
+
+    def log_prob(self, x):
+        found = mv.evaluate.log_likelihood(self.model, x.astype(np.float32), self.samples,
+                                           rng(self.k, 33), progress=False)
+        return found.per_example
+
+    def means(self, n, rng):
+        return self.model.pixels(rng.standard_normal((n, self.model.latent_dim), np.float32))
+
+    def draw(self, n, rng):
+        return white(self.means(n, rng), rng)
+
+
+# A GAN: a generator against a discriminator. It never computes a probability of a picture.
+
+def gan(x, k, latents=2, steps=3000, lr=1e-3, decay=3e-3, batch=64, keep=0.995):
+    """A generator trained against a discriminator, and read as a density.
+
+    The discriminator sees zeros and ones on both sides: pixels are drawn, and the gradient passes
+    them as if they were their probabilities. decay: the cost of the discriminator's squared
+    weights. The generator that counts is a running average of its weights.
+    """
+    x, chance = x.astype(np.float32), rng(k, 40)
+    G = mv.MLP((latents, 128, 128, x.shape[1]), "relu", rng=rng(k, 41))
+    D = mv.MLP((x.shape[1], 256, 1), "relu", rng=rng(k, 42))
+    adams = [mv.Adam(net.parameters(), lr, betas=(0, 0.999)) for net in (G, D)]
+    average = [p.data.copy() for p in G.parameters()]
+    yes, no = np.ones((batch, 1), np.float32), np.zeros((batch, 1), np.float32)
+
+    def forged():
+        p = mv.sigmoid(G(chance.standard_normal((batch, latents), np.float32)))
+        return p + (white(p.data, chance) - p.data).astype(np.float32)
+    for step in range(steps):
+        real = x[chance.integers(0, len(x), batch)]
+        size = sum((w * w).sum() for w in D.parameters())
+        with mv.no_grad():
+            fake = forged().data
+        loss_D = (mv.bernoulli_nll(D(real), yes) + mv.bernoulli_nll(D(fake), no)).mean()
+        _descend(adams[1], loss_D + decay * size, lr * (1 - step / steps))
+        _descend(adams[0], mv.bernoulli_nll(D(forged()), yes).mean(), lr * (1 - step / steps))
+        for mean, p in zip(average, G.parameters()):
+            mean += (1 - keep) * (p.data - mean)
+    for mean, p in zip(average, G.parameters()):
+        p.data[...] = mean
+    if latents == 2:
+        return Decoder(G, sum(p.data.size for p in G.parameters()))
+    return Bounded(_with_encoder(G, x, k, latents), k)
+
+
+def _descend(adam, loss, lr):
+    adam.lr = lr
+    adam.zero_grad()
+    loss.backward()
+    adam.step()
+
+
+def _with_encoder(G, x, k, latents, epochs=60):
+    """A VAE whose decoder is G and stays it: only the encoder is trained, to make a bound."""
+    model = mv.VAE(x.shape[1], (128, 128), latents, activation="relu", rng=rng(k, 43))
+    decoder = [p for name, p in model.named_parameters() if name.startswith("decoder")]
+    for p, given in zip(decoder, G.parameters()):
+        p.data[...] = given.data
+        p.requires_grad = False
+    finished(mv.fit(model, x, epochs=epochs, batch_size=64, lr=2e-3, rng=rng(k, 44)))
+    return model
+
+
+# The other ruler: a judge of drawings.
+
+def told_apart(real, drawn, real_test, drawn_test, k, steps=400):
+    """How often a fresh net, trained to tell real from drawn, ranks an unseen real picture above
+    an unseen drawn one: 0.5 if it cannot tell them apart, 1 if it always can."""
+    D, chance = mv.MLP((real.shape[1], 64, 1), "relu", rng=rng(k, 45)), rng(k, 46)
+    adam = mv.Adam(D.parameters(), 2e-3)
+    for _ in range(steps):
+        rows = [some[chance.integers(0, len(some), 64)] for some in (real, drawn)]
+        answer = np.repeat([1, 0], 64)[:, None].astype(np.float32)
+        loss = mv.bernoulli_nll(D(np.concatenate(rows).astype(np.float32)), answer).mean()
+        _descend(adam, loss, 2e-3)
+    with mv.no_grad():
+        yes, no = (D(some.astype(np.float32)).data[:, 0] for some in (real_test, drawn_test))
+    above = yes[:, None] - no
+    return float(np.mean(above > 0) + 0.5 * np.mean(above == 0))
