@@ -62,7 +62,7 @@ def fit(share):
 
 def log_joint(x, pi, p):
     """log of pi_m p(x | m), (n, M): a sum over the pixels."""
-    return np.log(pi) + x @ np.log(p).T + (1 - x) @ np.log(1 - p).T
+    return np.log(pi + 1e-300) + x @ np.log(p).T + (1 - x) @ np.log(1 - p).T
 
 
 def nats(x, pi, p):
@@ -195,7 +195,7 @@ end()
 #    with the digits, and is it better?
 #
 # ## What you should see
-# 1. It is not: -17.9 nats. The components are averages of a few pictures each, and half a white and
+# 1. It is not: -18.0 nats. The components are averages of a few pictures each, and half a white and
 #    half a black picture keep them modest. (The line still says 'a mixture of 10'.)
 # 2. It leaves them, since EM knows nothing of digits, and ends at -19.97: neither better nor worse
 #    than from a random start. Classes are one good division of the pictures among many.

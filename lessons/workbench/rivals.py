@@ -124,7 +124,7 @@ class HMM:
         return np.concatenate(picture, axis=1)
 
 
-def baum_welch(x, S, rng, steps=50, a=0.5, width=8):
+def baum_welch(x, S, rng, steps=60, a=0.5, width=8):
     """An HMM with S states, by EM. a: added to whites and blacks, as in fit_shares."""
     first, move = rng.dirichlet(np.ones(S)), rng.dirichlet(np.ones(S), S)
     model = HMM(first, move, rng.uniform(0.2, 0.8, (S, width)))
@@ -133,7 +133,7 @@ def baum_welch(x, S, rng, steps=50, a=0.5, width=8):
     return model
 
 
-def baum_welch_step(model, x, a=0.5, moves=0.1):
+def baum_welch_step(model, x, a=0.5, moves=0.02):
     """One step of EM. moves: added to the count of each move, so that none is impossible."""
     alpha, b, _ = model.forward(x)
     n, T, S = b.shape
@@ -175,7 +175,7 @@ class Autoregressive:
         return x
 
 
-def autoregressive(x, k, epochs=60, decay=2.0, lr=5e-3):
+def autoregressive(x, k, epochs=60, decay=0.5, lr=5e-3):
     """Trained on minivae's engine. decay: the cost of a squared weight, over all pictures."""
     D = x.shape[1]
     mask = np.triu(np.ones((D, D)), 1)  # pixel i may speak for j only if i < j

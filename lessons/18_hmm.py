@@ -1,0 +1,200 @@
+# %%
+"""Lesson 18, second part: reading a picture row by row.
+
+A hidden Markov model reads digits down their rows, an autoregressive model pixel by pixel. You
+will add up over more sequences of states than could ever be counted. Takes about 10 s.
+"""
+from workbench import begin, claim, end, figure, predict, rng, sheet, spread, table
+from workbench import rivals
+
+import itertools
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import minivae as mv
+
+begin(__doc__)
+
+# %% [markdown]
+# ## The question
+# The third family that the essay names is the hidden Markov model (HMM). It was made for speech:
+# something hidden moves from state to state, and each state utters something. Our digits have 8
+# rows of 8 pixels; let each row be an utterance. With 64 states there are 64⁸ = 280 million
+# million ways in which a digit may have come about. How can they be added up, and does this model
+# explain digits better than one that never saw time?
+#
+# **What you need:** [the first part](18_mixtures.py): EM, and nats per unseen picture.
+
+# %%
+better = predict("""Unseen digits, learnt from 1,437: a mixture of 64 components with 4,159
+                 parameters, or an HMM of 64 states with 4,607. Which explains them better?""",
+                 a="the HMM, since it can combine rows in new ways",
+                 b="about the same", c="the mixture, since it sees the picture as a whole")
+order = predict("""An autoregressive model predicts each pixel from those before it, from the top
+                left to the bottom right. You let it go the other way round, from the bottom
+                right to the top left. Unseen digits get""",
+                a="much less probability, by 2 nats and more", b="about the same",
+                c="much more")
+
+# %% [markdown]
+# ## The forward recursion
+# The picture and its states together have the probability
+# [eq. (18.6)](derivations/18_one_ruler.md#eq-18-6): a first state, its row, a move, the next row.
+# To add up over all sequences, let alpha be the probability of the rows so far *and* of being in
+# state i now. Sequences that meet in a state have the same future, so they are added up at once,
+# [eq. (18.7)](derivations/18_one_ruler.md#eq-18-7):
+#
+# $$ \alpha_{t+1,j} = b_{t+1,j} \sum_i \alpha_{ti} A_{ij} $$
+#
+# and p(x) is the sum of the last alpha, [eq. (18.8)](derivations/18_one_ruler.md#eq-18-8).
+
+# %%
+def emissions(rows, white):
+    """b (T, S): the probability of each row (T, W) in each state, whose pixels are white (S, W)."""
+    each = np.where(rows[:, None] > 0, white, 1 - white)                # (T, S, W)
+    return each.prod(axis=2)                                            # (T, S)
+
+
+def forward(rows, first, move, white):
+    """log p(x) of one picture; alpha is scaled after each row, eq. (18.9)."""
+    b = emissions(rows, white)
+    alpha = first * b[0]                                                # (S,)  eq. (18.7)
+    log_p = 0.0
+    for t in range(1, len(rows)):
+        log_p += np.log(alpha.sum())
+        alpha = b[t] * (alpha / alpha.sum() @ move)                     # (S,)  a row further
+    return log_p + np.log(alpha.sum())
+
+
+def one_by_one(rows, first, move, white):
+    """log p(x), by adding up over every sequence of states, eq. (18.6)."""
+    b, total = emissions(rows, white), 0.0
+    for s in itertools.product(range(len(first)), repeat=len(rows)):
+        steps = [move[s[t - 1], s[t]] * b[t, s[t]] for t in range(1, len(rows))]
+        total += first[s[0]] * b[0, s[0]] * np.prod(steps)
+    return np.log(total)
+
+# %%
+S = 3                                                    # a tiny one: 3 states, 3 rows of 3 pixels
+first, move = rng(1).dirichlet(np.ones(S)), rng(2).dirichlet(np.ones(S), S)
+white = rng(3).uniform(0.1, 0.9, (S, 3))
+tiny = [np.reshape(bits, (3, 3)) for bits in itertools.product([0, 1], repeat=9)]
+by_forward = np.array([forward(rows, first, move, white) for rows in tiny])             # (512,)
+by_paths = np.array([one_by_one(rows, first, move, white) for rows in tiny])
+apart = np.abs(by_forward - by_paths).max()
+total = np.exp(by_forward).sum()
+print(f"\nAll 512 pictures of 3 x 3: forward and one by one differ by at most {apart:.0e} nats")
+print(f"The 512 probabilities add up to {total:.12f}")
+print(f"A digit, 64 states: forward {8 * 64**2:,} products, one by one {64**8:,} sequences")
+claim("-", "the probability of a picture can be had without counting the hidden sequences",
+      f"forward recursion against all sequences: equal to 1e-12 nats in 512 pictures, and their "
+      f"probabilities add up to {total:.3f} ± 0.001", "holds",
+      apart < 1e-12 and abs(total - 1) < 1e-12)
+
+# %% [markdown]
+# ## Learning: EM again
+# In which state was each row? Bayes' rule, with what lies above the row (alpha) and what lies below
+# it (beta, [eq. (18.10)](derivations/18_one_ruler.md#eq-18-10)), gives each state its share of the
+# row; then one counts, as for a mixture, and counts the moves, too
+# ([eq. (18.11)](derivations/18_one_ruler.md#eq-18-11)). Its name is Baum and Welch's algorithm,
+# `baum_welch_step` in [workbench/rivals.py](workbench/rivals.py).
+
+# %%
+x, y, x_test, y_test = rivals.binary_digits(0)
+model = rivals.baum_welch(x, 16, rng(1), steps=1)        # 16 states, and one step of EM
+climb = []
+for step in range(30):
+    climb.append(model.log_prob(x).mean())
+    model = rivals.baum_welch_step(model, x)
+climb = np.array(climb)
+print(f"\n16 states, training digits: {climb[0]:.1f} nats, after 30 steps {climb[-1]:.1f}; the "
+      f"smallest step up is {np.diff(climb).min():.3f}")
+mine = forward(x_test[0].reshape(8, 8), model.first, model.move, model.pixel)
+print(f"One unseen digit: {mine:.4f} by the function above, {model.log_prob(x_test[:1])[0]:.4f} by "
+      "the workbench")
+
+# %% [markdown]
+# ## Or no hidden state at all
+# Any probability is a product of conditional ones. An *autoregressive* model predicts each pixel
+# from those before it, here by logistic regressions,
+# [eq. (18.12)](derivations/18_one_ruler.md#eq-18-12). All 64 of them are one matrix on our engine,
+# with a mask that hides what comes later. (`autoregressive` in the workbench does this in batches,
+# and lets large weights cost something.)
+
+# %%
+mask = np.triu(np.ones((64, 64)), 1)                     # pixel i may speak for d only if i < d
+W, b = mv.Tensor(np.zeros((64, 64)), requires_grad=True), mv.Tensor(np.zeros(64), requires_grad=True)
+adam = mv.Adam([W, b], lr=0.02)
+for step in range(150):
+    logits = x @ (W * mask) + b                          # (1437, 64)  eq. (18.12)
+    loss = mv.bernoulli_nll(logits, x).mean()            # -log p(x): the sum over pixels is exact
+    adam.zero_grad()
+    loss.backward()
+    adam.step()
+seen, unseen = (-mv.bernoulli_nll(data @ (W.data * mask) + b.data, data).mean()
+                for data in (x, x_test))
+print(f"\nAutoregressive, after 150 steps: {seen:.2f} nats on training digits, {unseen:.2f} unseen")
+
+# %%
+families = {"mixture of 64": lambda x, y, k: rivals.bernoulli_mixture(x, 64, rng(k, 2)),
+            "HMM, 32 states": lambda x, y, k: rivals.baum_welch(x, 32, rng(k, 2)),
+            "HMM, 64 states": lambda x, y, k: rivals.baum_welch(x, 64, rng(k, 2)),
+            "autoregressive": lambda x, y, k: rivals.autoregressive(x, k),
+            "autoregressive, from the end": lambda x, y, k: rivals.autoregressive(x[:, ::-1], k)}
+found, models = {name: [] for name in families}, {}
+for k in range(3):                                       # three runs: a split and seeds for each
+    x_k, y_k, test_k, _ = rivals.binary_digits(k)
+    for name, family in families.items():
+        models[name] = family(x_k, y_k, k)
+        turned = test_k[:, ::-1] if "end" in name else test_k
+        found[name].append(models[name].log_prob(turned).mean())
+mean = {name: np.mean(values) for name, values in found.items()}
+print("\nNats per unseen digit, mean of three runs (smallest to largest):")
+table(["", "nats", "parameters"],
+      [[name, spread(found[name]), models[name].parameters] for name in families])
+
+# %%
+hmm, mixture = mean["HMM, 64 states"], mean["mixture of 64"]
+better.answer("c", f"""The mixture is {mixture - hmm:.1f} nats ahead. To the HMM the rows above are
+    one state, a number from 1 to 64, so at row 8 it has forgotten whether the digit began with a
+    bar or an arch. A mixture's component remembers all rows. Time is a good idea where the past
+    matters only through the present, and a digit is not like that.""")
+claim("-", "a hidden Markov model explains digits as well as a mixture of as many parameters",
+      f"nats per unseen digit: HMM with 64 states {hmm:.1f} ± 0.4, mixture of 64 "
+      f"{mixture:.1f} ± 0.3, HMM with 32 states {mean['HMM, 32 states']:.1f} ± 0.5",
+      "does not hold of digits read by rows: a state forgets what the rows above were",
+      mixture - hmm > 0.5)
+there, back = mean["autoregressive"], mean["autoregressive, from the end"]
+order.answer("b", """The product of conditionals is exact in any order, and for a logistic
+    regression one order is about as easy as the other. The order matters when one draws, since
+    what is drawn first cannot be taken back.""")
+claim("-", "an autoregressive model needs the natural order of the pixels",
+      f"from the top {there:.1f} ± 0.3, from the bottom {back:.1f} ± 0.3 nats per unseen digit",
+      "does not hold here: either order gives nearly the same", abs(there - back) < 0.5)
+
+# %%
+fig, ax = plt.subplots(figsize=(9, 3.2), layout="constrained")
+rows = {"real digits": test_k[:12]}
+for name in ("mixture of 64", "HMM, 64 states", "autoregressive"):
+    rows[f"{name}\n{mean[name]:.1f} nats"] = models[name].draw(12, rng(5))
+sheet(ax, list(rows.values()), list(rows))
+ax.tick_params(labelsize=16)
+ax.set_title("Twelve drawings of each", fontsize=17)
+figure(fig, "18_hmm")
+end()
+
+# %% [markdown]
+# ## Your turn
+# 1. Make the sum a maximum: in `forward` write `alpha = b[t] * (alpha[:, None] / alpha.sum() *
+#    move).max(axis=0)`. (With max for the last sum as well that is Viterbi's algorithm, which
+#    finds the likeliest sequence.) What do the 512 probabilities add up to?
+# 2. Take the mask away: `mask = np.ones((64, 64))`. What becomes of the nats, and is it a better
+#    model?
+#
+# ## What you should see
+# 1. To 0.45: a picture gets only what its likeliest sequence is worth, and all the other ways to
+#    draw it are forgotten. It is no probability of the picture any more.
+# 2. -6.75 nats on unseen digits, 12 better than before, and it is worth nothing: each pixel is
+#    predicted from itself. The 'probabilities' of all pictures no longer add up to 1, and whoever
+#    compares nats has to make sure of that first.
