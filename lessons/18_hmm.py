@@ -4,8 +4,7 @@
 A hidden Markov model reads digits down their rows, an autoregressive model pixel by pixel. You
 will add up over more sequences of states than could ever be counted. Takes about 10 s.
 """
-from workbench import begin, claim, end, figure, predict, rng, sheet, spread, table
-from workbench import rivals
+from workbench import begin, claim, end, figure, predict, rivals, rng, sheet, spread, table
 
 import itertools
 
@@ -137,22 +136,15 @@ seen, unseen = (-mv.bernoulli_nll(data @ (W.data * mask) + b.data, data).mean()
 print(f"\nAutoregressive, after 150 steps: {seen:.2f} nats on training digits, {unseen:.2f} unseen")
 
 # %%
-families = {"mixture of 64": lambda x, y, k: rivals.bernoulli_mixture(x, 64, rng(k, 2)),
-            "HMM, 32 states": lambda x, y, k: rivals.baum_welch(x, 32, rng(k, 2)),
-            "HMM, 64 states": lambda x, y, k: rivals.baum_welch(x, 64, rng(k, 2)),
-            "autoregressive": lambda x, y, k: rivals.autoregressive(x, k),
-            "autoregressive, from the end": lambda x, y, k: rivals.autoregressive(x[:, ::-1], k)}
-found, models = {name: [] for name in families}, {}
-for k in range(3):                                       # three runs: a split and seeds for each
-    x_k, y_k, test_k, _ = rivals.binary_digits(k)
-    for name, family in families.items():
-        models[name] = family(x_k, y_k, k)
-        turned = test_k[:, ::-1] if "end" in name else test_k
-        found[name].append(models[name].log_prob(turned).mean())
-mean = {name: np.mean(values) for name, values in found.items()}
+found = rivals.runs({
+    "mixture of 64": lambda x, y, k: rivals.bernoulli_mixture(x, 64, rng(k, 2)),
+    "HMM, 32 states": lambda x, y, k: rivals.baum_welch(x, 32, rng(k, 2)),
+    "HMM, 64 states": lambda x, y, k: rivals.baum_welch(x, 64, rng(k, 2)),
+    "autoregressive": lambda x, y, k: rivals.autoregressive(x, k),
+    "from the end": lambda x, y, k: rivals.autoregressive(x, k, backwards=True)})
+mean = {name: values.mean() for name, values in found.items()}
 print("\nNats per unseen digit, mean of three runs (smallest to largest):")
-table(["", "nats", "parameters"],
-      [[name, spread(found[name]), models[name].parameters] for name in families])
+table(["", "nats"], [[name, spread(values)] for name, values in found.items()])
 
 # %%
 hmm, mixture = mean["HMM, 64 states"], mean["mixture of 64"]
@@ -165,7 +157,7 @@ claim("-", "a hidden Markov model explains digits as well as a mixture of as man
       f"{mixture:.1f} ± 0.3, HMM with 32 states {mean['HMM, 32 states']:.1f} ± 0.5",
       "does not hold of digits read by rows: a state forgets what the rows above were",
       mixture - hmm > 0.5)
-there, back = mean["autoregressive"], mean["autoregressive, from the end"]
+there, back = mean["autoregressive"], mean["from the end"]
 order.answer("b", """The product of conditionals is exact in any order, and for a logistic
     regression one order is about as easy as the other. The order matters when one draws, since
     what is drawn first cannot be taken back.""")
@@ -174,10 +166,13 @@ claim("-", "an autoregressive model needs the natural order of the pixels",
       "does not hold here: either order gives nearly the same", abs(there - back) < 0.5)
 
 # %%
+drawers = {"mixture of 64": rivals.bernoulli_mixture(x, 64, rng(0, 2)),
+           "HMM, 64 states": rivals.baum_welch(x, 64, rng(0, 2)),
+           "autoregressive": rivals.autoregressive(x, 0)}
+rows = {"real digits": x_test[:12]}
+for name, drawer in drawers.items():
+    rows[f"{name}\n{mean[name]:.1f} nats"] = drawer.draw(12, rng(5))
 fig, ax = plt.subplots(figsize=(9, 3.2), layout="constrained")
-rows = {"real digits": test_k[:12]}
-for name in ("mixture of 64", "HMM, 64 states", "autoregressive"):
-    rows[f"{name}\n{mean[name]:.1f} nats"] = models[name].draw(12, rng(5))
 sheet(ax, list(rows.values()), list(rows))
 ax.tick_params(labelsize=16)
 ax.set_title("Twelve drawings of each", fontsize=17)

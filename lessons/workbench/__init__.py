@@ -38,3 +38,4 @@ from .measure import (  # noqa: E402, F401
     trained,
 )
 from .page import begin, claim, end, figure, predict, window  # noqa: E402, F401
+from . import rivals  # noqa: E402, F401

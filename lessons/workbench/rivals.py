@@ -1,10 +1,11 @@
-"""Chapter 18's families of models of binary pictures x (n, D): how each is fitted, and one ruler.
+"""Chapter 18's families of models of binary pictures x (n, D): how each is fitted, and two rulers.
 
 Every model has log_prob(x), log p(x) in nats of each picture, (n,), and draw(n, rng), pictures of
 zeros and ones, (n, D). What each is about stands in the lessons 18_mixtures and 18_hmm; here the
 same steps are repeated until they have converged.
 """
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 import minivae as mv
@@ -18,6 +19,19 @@ def binary_digits(k, n_test=360):
     """The digits with every pixel 0 or 1, split by seed k: x_train, y_train, x_test, y_test."""
     x, y = mv.data.digits()
     return held_out((x > 0.5).astype(float), y, n_test, k)
+
+
+def runs(families, sizes=(1437,), n=3):
+    """Nats per unseen digit, {name: (n, len(sizes))}, of families {name: fit(x, y, k)}.
+
+    Each of the n runs has its own split and seeds; sizes: how many pictures are learnt from.
+    """
+    found = {name: np.empty((n, len(sizes))) for name in families}
+    for k in range(n):
+        x, y, x_test, _ = binary_digits(k)
+        for name, fit in families.items():
+            found[name][k] = [fit(x[:N], y[:N], k).log_prob(x_test).mean() for N in sizes]
+    return found
 
 
 def log_sum_exp(a):
@@ -169,16 +183,22 @@ class Autoregressive:
 
     def draw(self, n, rng):
         x = np.zeros((n, len(self.bias)))
-        for j in range(len(self.bias)):
+        backwards = np.tril(self.weight).any()
+        for j in range(len(self.bias))[::-1 if backwards else 1]:
             logit = x @ self.weight[:, j] + self.bias[j]
             x[:, j] = white(1 / (1 + np.exp(-logit)), rng)
         return x
 
 
-def autoregressive(x, k, epochs=60, decay=0.5, lr=5e-3):
-    """Trained on minivae's engine. decay: the cost of a squared weight, over all pictures."""
+def autoregressive(x, k, epochs=60, decay=0.5, lr=5e-3, backwards=False):
+    """Trained on minivae's engine. decay: the cost of a squared weight, over all pictures.
+
+    backwards: the last pixel comes first.
+    """
     D = x.shape[1]
     mask = np.triu(np.ones((D, D)), 1)  # pixel i may speak for j only if i < j
+    if backwards:
+        mask = mask.T
     W, b = (mv.Tensor(np.zeros(shape), requires_grad=True) for shape in ((D, D), D))
     adam, order = mv.Adam([W, b], lr), rng(k, 31)
     for epoch in range(epochs):
@@ -235,7 +255,7 @@ def decoder_size(model):
 
 
 def vae(x, k, latents=2, hidden=(128, 128), epochs=180):
-    """A VAE as a density: exact for 2 latents, by its bound for more. Settings: see TUNED."""
+    """A VAE as a density: exact for 2 latents, by its bound for more."""
     model = trained(mv.VAE, x.astype(np.float32), k, epochs, batch_size=min(64, len(x)), lr=2e-3,
                     hidden_dims=hidden, latent_dim=latents, activation="relu")
     if latents == 2:
@@ -264,7 +284,7 @@ class Bounded:
 
 # A GAN: a generator against a discriminator. It never computes a probability of a picture.
 
-def gan(x, k, latents=2, steps=3000, lr=1e-3, decay=3e-3, batch=64, keep=0.995):
+def gan(x, k, latents=2, steps=3000, lr=2e-3, decay=3e-3, batch=64, keep=0.995):
     """A generator trained against a discriminator, and read as a density.
 
     The discriminator sees zeros and ones on both sides: pixels are drawn, and the gradient passes
@@ -332,3 +352,26 @@ def told_apart(real, drawn, real_test, drawn_test, k, steps=400):
         yes, no = (D(some.astype(np.float32)).data[:, 0] for some in (real_test, drawn_test))
     above = yes[:, None] - no
     return float(np.mean(above > 0) + 0.5 * np.mean(above == 0))
+
+
+def ranked(ax, names, nats, error, looks, drawings, bounds):
+    """A row for each model, the best in nats on top: its nine drawings, nats and looks."""
+    ax.add_patch(plt.Rectangle((-0.1, -0.1), 9.1, len(names) + 0.1, color="0.55"))
+    for row, name in enumerate(names):
+        for i, picture in enumerate(drawings[name]):
+            box = (i, i + 0.9, row + 0.9, row)
+            ax.imshow(picture.reshape(8, 8), cmap="gray", extent=box, vmin=0, vmax=1)
+        value = "−∞"
+        if np.isfinite(nats[name]):
+            at_least = "≥ " if name in bounds else ""
+            value = f"{at_least}−{-nats[name]:.1f} ± {error[name]:.1f}"
+        ax.text(-0.3, row + 0.45, name, ha="right", va="center", fontsize=17)
+        ax.text(9.3, row + 0.45, value, va="center", fontsize=17)
+        length = 4 * (1 - looks[name]) / 0.5  # the longer, the harder to tell from digits
+        colour = mv.plot.COLOURS[int(looks[name] == min(looks[n] for n in names if n in bounds))]
+        ax.barh(row + 0.45, length, 0.6, left=14.3, color=colour)
+        ax.text(14.4 + length, row + 0.45, f"{looks[name]:.2f}", va="center", fontsize=17)
+    for x, head in ((4.5, "drawings"), (11.4, "nats"), (16.9, "looks (0.5: perfect)")):
+        ax.text(x, -0.25, head, ha="center", va="bottom", fontsize=17, weight="bold")
+    ax.set(xlim=(-5.2, 19.8), ylim=(len(names), -0.9), aspect="equal")
+    ax.axis("off")
