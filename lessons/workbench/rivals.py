@@ -356,7 +356,7 @@ def told_apart(real, drawn, real_test, drawn_test, k, steps=400):
 
 def ranked(ax, names, nats, error, looks, drawings, bounds):
     """A row for each model, the best in nats on top: its nine drawings, nats and looks."""
-    ax.add_patch(plt.Rectangle((-0.1, -0.1), 9.1, len(names) + 0.1, color="0.55"))
+    ax.add_patch(plt.Rectangle((-0.1, -0.1), 9.1, len(names) + 0.1, color="0.55", zorder=-1))
     for row, name in enumerate(names):
         for i, picture in enumerate(drawings[name]):
             box = (i, i + 0.9, row + 0.9, row)
