@@ -89,7 +89,6 @@ claim("-", "the probability of a picture can be had without counting the hidden 
 
 # %% [markdown]
 # With max in place of the sum over i: Viterbi's recursion, for the likeliest sequence of states.
-
 # %%
 def likeliest(rows, first, move, white):
     """The largest log p(x, s) over all sequences of states s."""
@@ -168,5 +167,4 @@ end()
 # ## What you should see
 # 1. They add up to 1.38, and one by one differs: that is how the mistake is found. From the nats of
 #    one picture nobody would notice.
-# 2. -18.2 in place of -20.7 (the line still says 16): the more states, the more an HMM can remember
-#    of the rows above.
+# 2. -18.2, not -20.7 (the line still says 16): more states remember more of the rows above.

@@ -211,21 +211,26 @@ def autoregressive(x, k, epochs=60, decay=0.5, lr=5e-3, backwards=False):
     return Autoregressive(W.data * mask, b.data)
 
 
-# A decoder with 2 latents, read as a density on a grid, eq. (18.13).
+# A decoder read as a density, eq. (18.13).
 
 class Decoder:
-    """p(x) of a decoder from 2 latents to logits (n, D): the integral over z as a sum over a grid.
+    """p(x) of a decoder from latents to logits (n, D): the integral over z as a sum.
 
+    With 2 latents the sum goes over a grid. With more it goes over `draws` random z, and is on
+    average at most log p(x), eq. (15.3) with the prior for q.
     soft: the logits are multiplied by it, eq. (18.14); 1 leaves the decoder as it is.
     """
 
-    def __init__(self, decode, parameters, soft=1.0, side=160, reach=4.5):
-        self.decode, self.parameters, self.soft = decode, parameters, soft
-        z = np.linspace(-reach, reach, side)
-        self.z = np.stack(np.meshgrid(z, z), axis=-1).reshape(-1, 2)
-        log_p = -0.5 * (self.z**2).sum(axis=1)
+    def __init__(self, decode, parameters, latents=2, rng=None, side=160, reach=4.5, draws=100_000):
+        self.decode, self.parameters, self.latents, self.soft = decode, parameters, latents, 1.0
+        if latents == 2:
+            z = np.linspace(-reach, reach, side)
+            z = np.stack(np.meshgrid(z, z), axis=-1).reshape(-1, 2)
+            log_p = -0.5 * (z**2).sum(axis=1)
+        else:
+            z, log_p = rng.standard_normal((draws, latents)), np.zeros(draws)
         self.log_share = log_p - log_sum_exp(log_p)
-        self.grid = self.logits(self.z)
+        self.grid = self.logits(z)
 
     def logits(self, z):
         with mv.no_grad():
@@ -244,7 +249,7 @@ class Decoder:
 
     def means(self, n, rng):
         """The probabilities that pixels are white, for n draws of z."""
-        return 1 / (1 + np.exp(-self.soft * self.logits(rng.standard_normal((n, 2)))))
+        return 1 / (1 + np.exp(-self.soft * self.logits(rng.standard_normal((n, self.latents)))))
 
     def draw(self, n, rng):
         return white(self.means(n, rng), rng)
@@ -288,7 +293,8 @@ def gan(x, k, latents=2, steps=3000, lr=2e-3, decay=3e-3, batch=64, keep=0.995):
     """A generator trained against a discriminator, and read as a density.
 
     The discriminator sees zeros and ones on both sides: pixels are drawn, and the gradient passes
-    them as if they were their probabilities. decay: the cost of the discriminator's squared
+    them as if they were their probabilities. (If it sees the probabilities it punishes all grey;
+    the generator becomes sure of every pixel, and with 2 latents its density falls below -100.) decay: the cost of the discriminator's squared
     weights. The generator that counts is a running average of its weights.
     """
     x, chance = x.astype(np.float32), rng(k, 40)
@@ -313,9 +319,7 @@ def gan(x, k, latents=2, steps=3000, lr=2e-3, decay=3e-3, batch=64, keep=0.995):
             mean += (1 - keep) * (p.data - mean)
     for mean, p in zip(average, G.parameters()):
         p.data[...] = mean
-    if latents == 2:
-        return Decoder(G, sum(p.data.size for p in G.parameters()))
-    return Bounded(_with_encoder(G, x, k, latents), k)
+    return Decoder(G, sum(p.data.size for p in G.parameters()), latents, rng(k, 43))
 
 
 def _descend(adam, loss, lr):
@@ -325,15 +329,17 @@ def _descend(adam, loss, lr):
     adam.step()
 
 
-def _with_encoder(G, x, k, latents, epochs=60):
-    """A VAE whose decoder is G and stays it: only the encoder is trained, to make a bound."""
-    model = mv.VAE(x.shape[1], (128, 128), latents, activation="relu", rng=rng(k, 43))
-    decoder = [p for name, p in model.named_parameters() if name.startswith("decoder")]
-    for p, given in zip(decoder, G.parameters()):
-        p.data[...] = given.data
-        p.requires_grad = False
-    finished(mv.fit(model, x, epochs=epochs, batch_size=64, lr=2e-3, rng=rng(k, 44)))
-    return model
+def bracket(decoder, n, rng):
+    """Two numbers between which log p of the decoder's own drawings lies, on average.
+
+    The lower is log_prob. Of its own drawings the z is known; with that z among the random ones
+    the same sum is on average at least log p(x) (Sobolev and Vetrov, 2019).
+    """
+    logits = decoder.logits(rng.standard_normal((n, decoder.latents)))
+    x = white(1 / (1 + np.exp(-logits)), rng)
+    low, own, draws = decoder.log_prob(x), -mv.bernoulli_nll(logits, x), len(decoder.grid)
+    high = np.logaddexp(low + np.log(draws), own) - np.log(draws + 1)
+    return low.mean(), high.mean()
 
 
 # The other ruler: a judge of drawings.

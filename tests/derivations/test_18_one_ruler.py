@@ -313,6 +313,14 @@ def test_the_grid_of_two_latents_is_a_density():
     close(soft, np.full(16, 1 / 16))
 
 
+def test_random_z_do_as_well_as_the_grid():
+    net = mv.MLP((2, 8, 4), "tanh", np.float32, rng())
+    grid, free = rivals.Decoder(net, 0), rivals.Decoder(lambda z: net(z[:, :2]), 0, 3, rng())
+    close(free.log_prob(PICTURES), grid.log_prob(PICTURES), 0.01)
+    low, high = rivals.bracket(free, 200, rng())
+    assert low <= high < low + 0.01
+
+
 def test_eq_18_15_a_blend_costs_little():
     r = rng()
     for _ in range(200):
