@@ -30,8 +30,8 @@ begin(__doc__)
 # $$ p(x) = \int p(z) \prod_d \frac{e^{x_d l_d}}{1 + e^{l_d}} dz $$
 #
 # With 2 latents the integral is a sum over a grid. With 8 the VAE has
-# [its bound](derivations/15_likelihood.md#eq-15-2), and the GAN, which has no encoder, the mean over
-# 100,000 random z; both are at most log p(x), on average.
+# [its bound](derivations/15_likelihood.md#eq-15-2), and the GAN, which has no encoder, the mean
+# over 100,000 random z; both are at most log p(x), on average.
 
 # %%
 ahead = predict("""The GAN and the VAE have decoders of the same kind, with 8 latents each. Which is
@@ -104,6 +104,7 @@ names = ["training pictures", *sorted(mean, key=mean.get, reverse=True)]
 rivals.ranked(ax, names, {**mean, "training pictures": -np.inf}, error, look,
               {**{name: model.draw(9, rng(6)) for name, model in models.items()},
                "training pictures": handed[:9]}, bounds={n for n in mean if "8" in n})
+ax.set_title("In the order of nats; the looks have another", fontsize=17)
 figure(fig, "18_one_ruler")
 
 # %%
@@ -130,8 +131,8 @@ claim("-", "of two models the one with more nats draws better",
       and look["HMM, 64 states"] > look["naive Bayes"])
 alone = "GAN, 2 latents"
 claim("-", "a GAN's generator is a poor density",
-      f"2 latents, exact: {mean[alone]:.1f} ± 1.5 nats as it is, {np.mean(soft):.1f} ± 1 with softened "
-      f"logits, VAE {mean['VAE, 2 latents']:.1f} ± 0.4; GAN with 8 latents {mean[gan]:.1f} ± 0.4",
+      f"2 latents, exact: {mean[alone]:.1f} ± 1.5 nats as it is, {np.mean(soft):.1f} ± 1 softened, "
+      f"VAE {mean['VAE, 2 latents']:.1f} ± 0.4; GAN with 8 latents {mean[gan]:.1f} ± 0.4",
       "holds if it has 2 latents; with 8 it comes near a mixture of 64, as it is",
       mean[alone] + 0.5 < np.mean(soft) < mean["VAE, 2 latents"] - 2
       and mean[gan] > mean["mixture of 64"] - 0.6)

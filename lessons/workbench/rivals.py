@@ -294,8 +294,9 @@ def gan(x, k, latents=2, steps=3000, lr=2e-3, decay=3e-3, batch=64, keep=0.995):
 
     The discriminator sees zeros and ones on both sides: pixels are drawn, and the gradient passes
     them as if they were their probabilities. (If it sees the probabilities it punishes all grey;
-    the generator becomes sure of every pixel, and with 2 latents its density falls below -100.) decay: the cost of the discriminator's squared
-    weights. The generator that counts is a running average of its weights.
+    the generator becomes sure of every pixel, and with 2 latents its density falls below -100.)
+    decay: the cost of the discriminator's squared weights. The generator that counts is a running
+    average of its weights.
     """
     x, chance = x.astype(np.float32), rng(k, 40)
     G = mv.MLP((latents, 128, 128, x.shape[1]), "relu", rng=rng(k, 41))
