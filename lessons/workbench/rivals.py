@@ -361,6 +361,11 @@ def told_apart(real, drawn, real_test, drawn_test, k, steps=400):
     return float(np.mean(above > 0) + 0.5 * np.mean(above == 0))
 
 
+def pixels_away(pictures, real):
+    """How many pixels a picture differs in from the nearest real one, on average."""
+    return np.mean([np.abs(real - picture).sum(axis=1).min() for picture in pictures])
+
+
 def ranked(ax, names, nats, error, looks, drawings, bounds):
     """A row for each model, the best in nats on top: its nine drawings, nats and looks."""
     ax.add_patch(plt.Rectangle((-0.1, -0.1), 9.1, len(names) + 0.1, color="0.55", zorder=-1))
