@@ -131,9 +131,9 @@ claim("-", "who explains digits best also draws them best",
 # %%
 hmm, pixels, bayes = "HMM, 64 states", "autoregressive", "naive Bayes"
 claim("-", "of two models the one with more nats draws better",
-      f"HMM {mean[hmm]:.1f} ± 0.4 nats and looks {look[hmm]:.2f} ± 0.04, autoregressive "
-      f"{mean[pixels]:.1f} ± 0.4 and {look[pixels]:.2f} ± 0.05, naive Bayes {mean[bayes]:.1f} ± 0.4 "
-      f"and {look[bayes]:.2f} ± 0.05",
+      f"nats and looks: HMM {mean[hmm]:.1f} ± 0.4 and {look[hmm]:.2f} ± 0.04, autoregressive "
+      f"{mean[pixels]:.1f} ± 0.4 and {look[pixels]:.2f} ± 0.05, naive Bayes "
+      f"{mean[bayes]:.1f} ± 0.4 and {look[bayes]:.2f} ± 0.05",
       "does not hold: the HMM has most nats of the three, and is found out most easily",
       mean[hmm] > max(mean[pixels], mean[bayes]) and look[hmm] > max(look[pixels], look[bayes]))
 alone = "GAN, 2 latents"
