@@ -109,7 +109,7 @@ names = ["training pictures", *sorted(mean, key=mean.get, reverse=True)]
 rivals.ranked(ax, names, {**mean, "training pictures": -np.inf}, error, look,
               {**{name: model.draw(9, rng(6)) for name, model in models.items()},
                "training pictures": handed[:9]}, bounds={n for n in mean if "8" in n})
-ax.set_title("In the order of nats; the looks have another", fontsize=17)
+ax.set_title("In the order of nats; the looks have another", fontsize=17, pad=14)
 figure(fig, "18_one_ruler")
 
 # %%
