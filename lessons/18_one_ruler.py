@@ -134,8 +134,9 @@ claim("-", "of two models the one with more nats draws better",
       f"nats and looks: HMM {mean[hmm]:.1f} ± 0.4 and {look[hmm]:.2f} ± 0.04, autoregressive "
       f"{mean[pixels]:.1f} ± 0.4 and {look[pixels]:.2f} ± 0.05, naive Bayes "
       f"{mean[bayes]:.1f} ± 0.4 and {look[bayes]:.2f} ± 0.05",
-      "does not hold: the HMM has most nats of the three, and is found out most easily",
-      mean[hmm] > max(mean[pixels], mean[bayes]) and look[hmm] > max(look[pixels], look[bayes]))
+      "does not hold: no other of the three has clearly more nats than the HMM, and none is found "
+      "out more easily", mean[hmm] > max(mean[pixels], mean[bayes]) - 0.2
+      and mean[hmm] > mean[bayes] + 0.5 and look[hmm] > max(look[pixels], look[bayes]))
 alone = "GAN, 2 latents"
 claim("-", "a GAN's generator is a poor density",
       f"2 latents, exact: {mean[alone]:.1f} ± 1.5 nats as it is, {np.mean(soft):.1f} ± 1 softened, "
