@@ -46,8 +46,8 @@ memory = predict("""Another model: a box that hands out training pictures, at ra
 # %% [markdown]
 # ## Nine models, three runs
 # Each run has its own split into 1,437 and 360, and its own seeds. The settings of every family,
-# the GANs' as well, were chosen beforehand on another split, by trying between 6 and 20 of them
-# ([workbench/rivals.py](workbench/rivals.py) says which).
+# the GANs' as well, were chosen by trying 5 to 30 of them, most on another split
+# ([workbench/rivals.py](workbench/rivals.py) says which, and where not).
 
 # %%
 FAMILIES = {"independent pixels": lambda x, y, k: rivals.bernoulli_mixture(x, 1, rng(k, 2), 1),
