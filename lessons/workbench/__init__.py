@@ -3,6 +3,7 @@
 page: the form of a lesson (begin, predict, claim, figure, end).
 measure: training over seeds, tables, judges of pictures and codes.
 draw: pictures, maps and graphs.
+rivals: the families of models that chapter 18 compares.
 """
 
 import importlib.util
@@ -37,3 +38,4 @@ from .measure import (  # noqa: E402, F401
     trained,
 )
 from .page import begin, claim, end, figure, predict, window  # noqa: E402, F401
+from . import rivals  # noqa: E402, F401
