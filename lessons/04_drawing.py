@@ -35,11 +35,13 @@ lacks = predict("""For the autoencoder you then draw from a Gaussian that has th
 
 # %% [markdown]
 # ## What counts as a moon
-# The pictures of all true moons are known, so a decoded picture can be compared with the nearest of
-# them. It is taken for a moon if the root mean square (RMS) of the difference is below 0.10 per
-# pixel; two true moons 0.05 apart in phase differ by about that much. To generate, one draws
-# $z \sim N(0, I)$ and decodes it, [eq. (12.1)](derivations/12_aggregate_posterior.md#eq-12-1);
-# `model.sample` does that ([minivae/models.py](../minivae/models.py)).
+# The pictures of all true moons are known
+# ([eq. (4.11)](derivations/04_autoencoder.md#eq-4-11)), so a decoded picture can be compared with
+# the nearest of them. It is taken for a moon if the root mean square (RMS) of the difference is
+# below 0.10 per pixel; two true moons 0.05 apart in phase differ by about that much. To generate,
+# one draws $z \sim N(0, I)$ and decodes it,
+# [eq. (12.1)](derivations/12_aggregate_posterior.md#eq-12-1); `model.sample` does that
+# ([minivae/models.py](../minivae/models.py)).
 
 # %%
 SIDE, SEEDS = 16, range(3)                                              # 256 pixels

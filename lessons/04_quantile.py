@@ -17,20 +17,21 @@ begin(__doc__)
 
 # %% [markdown]
 # ## The question
-# The moons differ in nothing but the phase f, the share of the disc that is lit. A VAE that may
-# keep one number of each has to turn a phase into a code. By which rule?
+# The moons differ in nothing but the phase f, the share of the disc that is lit
+# ([eq. (4.11)](derivations/04_autoencoder.md#eq-4-11)). A VAE that may keep one number of each has
+# to turn a phase into a code. By which rule?
 #
 # **What you need:** [the second part](04_moons.py), and that a VAE's loss pulls all its codes
 # together towards the [prior](GLOSSARY.md#prior) N(0, 1).
 
 # %%
-rule = predict("""The phases of the training moons are spread evenly from 0 to 1. Which code does the
-               moon of phase f get, up to sign and scale?""",
+rule = predict("""The phases of the training moons are spread evenly from 0 to 1. Which code does
+               the moon of phase f get, up to sign and scale?""",
                a="f itself, moved so that the half moon is at 0",
                b="the place below which the share f of N(0, 1) lies",
                c="a different rule for each seed")
-halfway = predict("""You decode the place halfway between the codes of the phases 0.50 and 0.98, whose
-                  mean is 0.74. Which phase appears?""",
+halfway = predict("""You decode the place halfway between the codes of the phases 0.50 and 0.98,
+                  whose mean is 0.74. Which phase appears?""",
                   a="about 0.74", b="a larger one, about 0.85", c="a smaller one, about 0.60")
 
 # %% [markdown]
@@ -75,8 +76,8 @@ table(["", "mean (range)"], [["correlation with the phase itself", spread(straig
 print(f"Halfway between the two codes the quantile says phase {expected:.2f}.")
 
 # %%
-rule.answer("b", """The correlation with the quantile is nearly 1. The ends of the curve are where one
-    sees it: near f = 0 and f = 1 a small step of the phase is a large step of the code, for
+rule.answer("b", """The correlation with the quantile is nearly 1. The ends of the curve are where
+    one sees it: near f = 0 and f = 1 a small step of the phase is a large step of the code, for
     few draws of N(0, 1) lie out there, so the few moons that do are far apart.""")
 halfway.answer("b", f"""Halfway from 0 to the quantile of 0.98, which is 2.05, lies 1.03, and below
     1.03 lies the share {expected:.2f} of N(0, 1). So the middle between two codes is not the mean
@@ -99,8 +100,8 @@ ax.tick_params(labelsize=12)
 ax.legend(fontsize=14, loc="upper left")
 figure(fig, "04_quantile")
 claim("-", "one latent, phases spread evenly: the VAE's code is the normal quantile of the phase",
-      f"correlation {np.mean(normal):.3f} ± 0.006, slope {np.mean(slopes):.2f} ± 0.08, half moon at "
-      f"{np.mean(at_half):.2f} ± 0.2; halfway between 0.50 and 0.98 it shows phase "
+      f"correlation {np.mean(normal):.3f} ± 0.006, slope {np.mean(slopes):.2f} ± 0.08, half moon "
+      f"at {np.mean(at_half):.2f} ± 0.2; halfway between 0.50 and 0.98 it shows phase "
       f"{np.mean(shown):.2f} ± 0.03, where the quantile says {expected:.2f}",
       "holds if the network keeps the phases in order, and up to the scale of the code",
       min(normal) > 0.99 and max(straight) < min(normal) and abs(np.mean(at_half)) < 0.25
@@ -109,7 +110,7 @@ end()
 
 # %% [markdown]
 # ## Your turn
-# 1. Make thin moons common: `moons = mv.data.moons(256, SIDE, phases=rng(k, 2).random(256) ** 2)[0]`.
+# 1. Make thin moons common: `mv.data.moons(256, SIDE, phases=rng(k, 2).random(256) ** 2)[0]`.
 #    Which code does the half moon get now? (Its phase is larger than that of 71 % of all moons.)
 # 2. Take away hidden layers: `hidden_dims=(64,)`. Does the rule change?
 #
