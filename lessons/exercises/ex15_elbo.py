@@ -1,4 +1,4 @@
-"""Exercise 15: the ELBO. Belongs to lesson 7.
+"""Exercise 15: the ELBO. Belongs to lesson 07.
 
 Write the lower bound on log p(x) for B examples, in nats. For each example L draws of z from q(z |
 x) were decoded, and nll is what the decoder makes of x each time, -log p(x | z). q is a Gaussian
