@@ -20,8 +20,8 @@ begin(__doc__)
 # noise to each code: then the decoder is trained all around it. But the encoder is trained, too,
 # and noise makes pictures worse. Does the noise stay as large as it was meant to be?
 #
-# **What you need:** an [autoencoder](04_autoencoder.py) and its moons. The noise has the standard
-# deviation [std](GLOSSARY.md#std), and a network gives its [logvar](GLOSSARY.md#logvar), which
+# **What you need:** an [autoencoder](04_autoencoder.py) and [moons](04_moons.py). The noise has
+# the standard deviation [std](GLOSSARY.md#std), and a network gives its [logvar](GLOSSARY.md#logvar), which
 # may have any sign: std = exp(logvar / 2), [eq. (5.5)](derivations/05_noise.md#eq-5-5).
 
 # %%

@@ -35,7 +35,8 @@ asked = predict("""Two latents and ten classes, 100 epochs of training. You ask 
                 a="1 time in 4", b="half of the time", c="3 times in 4", d="nearly always")
 plain = predict("""A plain VAE with 8 latents has no place for a class. For each class you take
                 the mean code of its pictures, and draw z from N(that mean, I). How often is the
-                picture of that class?""", a="1 time in 10", b="half of the time", c="nearly always")
+                picture of that class?""",
+                a="1 time in 10", b="half of the time", c="nearly always")
 
 # %% [markdown]
 # ## Ask

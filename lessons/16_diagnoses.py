@@ -81,7 +81,7 @@ def moments(kind, k, n=20_000):
 # ## A model with a known answer, and an X-ray
 # The linear VAE that is probabilistic PCA has an exact log p(x),
 # [eq. (15.8)](derivations/15_likelihood.md#eq-15-8), and its ELBO is equal to it ([lesson
-# 15](15_likelihood.py)). Whatever a right program reports for it must be -log p(x), on average.
+# 15](15_exact.py)). Whatever a right program reports for it must be -log p(x), on average.
 # And `mv.check_loss` ([minivae/checks/losses.py](../minivae/checks/losses.py)) takes a loss apart
 # into terms; [the third part](16_xray.py) shows how.
 

@@ -8,9 +8,6 @@ LEDGER = re.compile(r"<!-- ledger -->\n(.*?)<!-- /ledger -->", re.S)
 HEADER = "| essay § | claim | lesson | measured | verdict |\n|---|---|---|---|---|\n"
 NUMBER = r"-?\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 FIGURE = re.compile(rf"({NUMBER})(?: ± ({NUMBER})( %)?)?")
-OLD_TOLERANCE = re.compile(
-    rf" \(tol ({NUMBER})( %)?\)"
-)  # one for all figures of a row; lessons of the old form
 
 
 class Row(NamedTuple):
@@ -48,8 +45,8 @@ def same_within_tolerance(a, b):
     figure without a tolerance, the words and the tolerances must be equal. Compared are the decimals
     as they are printed: a difference of exactly the tolerance is within it.
     """
-    figures = [FIGURE.findall(_new_form(s)) for s in (a, b)]
-    words = [FIGURE.sub("#", _new_form(s)) for s in (a, b)]
+    figures = [FIGURE.findall(s) for s in (a, b)]
+    words = [FIGURE.sub("#", s) for s in (a, b)]
     if words[0] != words[1] or len(figures[0]) != len(figures[1]):
         return False
     return all(_close(*pair) for pair in zip(*figures))
@@ -63,15 +60,3 @@ def _close(one, other):
     if percent:
         limit = limit / 100 * max(abs(p), abs(q))
     return abs(p - q) <= limit
-
-
-def _new_form(measured):
-    """'gap 0.05 nats (tol 0.01)', as old lessons have it, in the form 'gap 0.05 ± 0.01 nats'."""
-    old = OLD_TOLERANCE.search(measured)
-    if not old:
-        return measured
-    tolerance = f" ± {old[1]}{old[2] or ''}"
-    return (
-        re.sub(NUMBER, lambda number: number[0] + tolerance, measured[: old.start()])
-        + measured[old.end() :]
-    )

@@ -18,8 +18,6 @@ import turns
 
 LESSONS = Path(ledger.__file__).parent
 FILES = sorted(LESSONS.glob("[0-9][0-9]_*.py"))
-OLD = [p for p in FILES if "from lesson import" in p.read_text(encoding="utf-8")]  # to be rewritten
-NEW = [p for p in FILES if p not in OLD]
 README = (LESSONS / "README.md").read_text(encoding="utf-8")
 FRONT = (LESSONS.parent / "README.md").read_text(encoding="utf-8")
 ROWS = ledger.read(README)
@@ -101,12 +99,12 @@ def complaints(name, text):
     return bad
 
 
-@pytest.mark.parametrize("path", NEW, **names)
+@pytest.mark.parametrize("path", FILES, **names)
 def test_each_lesson_has_the_form(path):
     assert complaints(path.stem, text_of(path)) == []
 
 
-@pytest.mark.parametrize("path", NEW, **names)
+@pytest.mark.parametrize("path", FILES, **names)
 def test_links_lead_somewhere(path):
     for link in re.findall(r"\]\(([^)#\s]+)", text_of(path)):
         assert link.startswith("https://") or (LESSONS / link).exists(), link
@@ -117,7 +115,7 @@ def test_links_lead_somewhere(path):
         assert f"derivations/{path.stem[:2]}_" in text_of(path), "it links no equation of its chapter"
 
 
-@pytest.mark.parametrize("path", NEW, **names)
+@pytest.mark.parametrize("path", FILES, **names)
 def test_each_turn_is_kept_beside_the_lesson(path):
     edits = LESSONS / "your_turn" / f"{path.stem}.txt"
     text = text_of(path)
