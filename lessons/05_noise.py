@@ -21,8 +21,9 @@ begin(__doc__)
 # and noise makes pictures worse. Does the noise stay as large as it was meant to be?
 #
 # **What you need:** an [autoencoder](04_autoencoder.py) and [moons](04_moons.py). The noise has
-# the standard deviation [std](GLOSSARY.md#std), and a network gives its [logvar](GLOSSARY.md#logvar), which
-# may have any sign: std = exp(logvar / 2), [eq. (5.5)](derivations/05_noise.md#eq-5-5).
+# the standard deviation [std](GLOSSARY.md#std), and a network gives its
+# [logvar](GLOSSARY.md#logvar), which may have any sign: std = exp(logvar / 2),
+# [eq. (5.5)](derivations/05_noise.md#eq-5-5).
 
 # %%
 codes = predict("""Noise of std 1 is added to every code, always. It makes the pictures less sharp,
