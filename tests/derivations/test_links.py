@@ -14,7 +14,7 @@ from lessons.derivations.__main__ import (CITATION, OWN_TEST, ROOT, cited, in_wo
                                           read, refreshed,
                                           tags, tree)
 
-CHAPTERS = [*range(1, 16), 18]
+CHAPTERS = [*range(1, 16), 18, 19]
 MOST_IN_WORDS = 35
 
 # Equations that are the gradient in a rule of minivae/, or a formula computed there: each must be
