@@ -65,7 +65,7 @@ def played(in_turn):
         points.append((x.item(), y.item()))
     return np.array(points)
 
-
+# %%
 together, in_turn = played(in_turn=False), played(in_turn=True)
 radius = np.hypot(*together.T)
 kept = np.sum(in_turn**2, axis=1) - ETA * in_turn[:, 0] * in_turn[:, 1]
