@@ -4,7 +4,8 @@
 You fix the codes of two moons, add noise, and train a decoder only. Then you compare what it shows
 with what can be worked out on paper. Takes about 3 s.
 """
-from workbench import begin, claim, end, figure, predict, rng, sheet, spread, table
+from workbench import begin, claim, end, figure, predict, rms, rng
+from workbench import sheet, spread, table
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -54,10 +55,6 @@ larger = predict("""The noise is made larger, from half the codes' size to twice
 SIDE = 16                                                               # 256 pixels
 half, three_quarters, full = mv.data.moons(3, SIDE, phases=[0.5, 0.75, 1])[0]       # (256,) each
 average = (half + full) / 2
-
-
-def rms(a, b):
-    return np.sqrt(np.mean((a - b) ** 2, axis=-1))
 
 
 def cross_fade(z, sigma):

@@ -4,8 +4,8 @@
 You draw codes from N(0, I), decode them with an autoencoder and with a VAE, and count how many of
 the pictures are moons. Takes about 8 s.
 """
-from workbench import begin, claim, distances, end, figure, predict, rng
-from workbench import sheet, spread, table, trained
+from workbench import begin, claim, end, figure, predict, rng
+from workbench import share_real, sheet, spread, table, trained
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -48,11 +48,6 @@ SIDE, SEEDS = 16, range(3)                                              # 256 pi
 every_moon = mv.data.moons(501, SIDE, phases=np.linspace(0, 1, 501))[0]             # (501, 256)
 
 
-def share_of_moons(pictures):
-    off = distances(pictures, every_moon).min(axis=1) / SIDE            # (n,)  RMS per pixel
-    return np.mean(off < 0.10)
-
-
 def fitted_draws(model, x, n, chance):
     """n codes from the Gaussian with the mean and covariance of the codes of x: (n, Z)."""
     codes = model.codes(x)                                              # (256, Z)
@@ -71,7 +66,8 @@ for name, three in models.items():
     pictures[name, "a Gaussian fitted to its codes"] = [
         model.pixels(fitted_draws(model, x, 1000, rng(k, 4)))
         for k, (model, x) in enumerate(zip(three, moons))]
-shares = {key: [share_of_moons(p) for p in three] for key, three in pictures.items()}
+shares = {key: [share_real(p, every_moon, 0.10 * SIDE) for p in three]      # RMS below 0.10
+          for key, three in pictures.items()}
 spreads = {name: np.mean([m.codes(x).std() for m, x in zip(three, moons)])
            for name, three in models.items()}
 print("\nShare of moons among 1,000 decoded draws, mean of three models (and range):")

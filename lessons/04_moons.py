@@ -4,7 +4,7 @@
 You decode the place halfway between the codes of the half moon and the full moon, with an
 autoencoder and a VAE, which have seen these two moons or many. Takes about 6 s.
 """
-from workbench import begin, claim, distances, end, figure, predict, rng
+from workbench import begin, claim, distances, end, figure, predict, rms, rng
 from workbench import sheet, spread, table, trained
 
 import matplotlib.pyplot as plt
@@ -49,10 +49,6 @@ SIDE = 16                                                               # 256 pi
 half, three_quarters, full = mv.data.moons(3, SIDE, phases=[0.5, 0.75, 1])[0]       # (256,) each
 average = (half + full) / 2
 every_moon, phase = mv.data.moons(501, SIDE, phases=np.linspace(0, 1, 501))         # (501, 256)
-
-
-def rms(a, b):
-    return np.sqrt(np.mean((a - b) ** 2, axis=-1))
 
 
 def seen_moons(n, k):

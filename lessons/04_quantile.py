@@ -67,12 +67,13 @@ straight = [np.corrcoef(code, phase)[0, 1] for code in codes]
 normal = [np.corrcoef(code, quantile(phase))[0, 1] for code in codes]
 slopes, at_half = np.array([np.polyfit(quantile(phase), code, 1) for code in codes]).T
 expected = NormalDist().cdf(quantile(0.98) / 2)
-print("\nThe code against the phase, four seeds (mean and range):")
-table(["", "mean (range)"], [["correlation with the phase itself", spread(straight, ".3f")],
-                 ["correlation with the normal quantile of the phase", spread(normal, ".3f")],
-                 ["slope of the code over the quantile", spread(slopes)],
-                 ["code of the half moon", spread(at_half)],
-                 ["phase shown halfway between 0.50 and 0.98", spread(shown)]])
+print("\nThe code against the phase, four seeds:")
+rows = {"correlation with the phase itself": spread(straight, ".3f"),
+        "correlation with the normal quantile of the phase": spread(normal, ".3f"),
+        "slope of the code over the quantile": spread(slopes),
+        "code of the half moon": spread(at_half),
+        "phase shown halfway between 0.50 and 0.98": spread(shown)}
+table(["", "mean (range)"], rows.items())
 print(f"Halfway between the two codes the quantile says phase {expected:.2f}.")
 
 # %%

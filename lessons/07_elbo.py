@@ -4,7 +4,7 @@
 You explain one smudged picture by three possible digits, with numbers that you can check by hand,
 and then with a decoder. Takes about 2 s.
 """
-from workbench import begin, claim, end, figure, predict, rng, table
+from workbench import begin, claim, end, figure, log_normal, predict, rng, table
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -124,10 +124,6 @@ figure(fig, "07_elbo")
 
 # %%
 z = np.linspace(-20, 20, 8001)                                 # steps of 0.005
-
-
-def log_normal(x, mean, std):
-    return -0.5 * ((x - mean) / std) ** 2 - np.log(std) - 0.5 * np.log(2 * np.pi)
 
 
 worst = 0.0

@@ -4,7 +4,7 @@
 A picture that two quite different codes explain is explained by one Gaussian q(z). You measure how
 many nats that costs. Takes about 2 s.
 """
-from workbench import begin, claim, end, figure, predict, table
+from workbench import begin, claim, end, figure, log_normal, predict, table
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -43,10 +43,6 @@ noise = predict("""The noise is made smaller, 0.1, so that the two hills get nar
 # %%
 z = np.linspace(-6, 6, 6001)                                   # steps of 0.002
 DZ = 0.002
-
-
-def log_normal(x, mean, std):
-    return -0.5 * ((x - mean) / std) ** 2 - np.log(std) - 0.5 * np.log(2 * np.pi)
 
 
 def one_hill(mean, std):

@@ -4,7 +4,7 @@
 A VAE pays for its codes by a short formula of mu and logvar. You will take it apart, check every
 part of it, and see whether such a price can be negative. Takes about 2 s.
 """
-from workbench import begin, claim, end, figure, predict, rng, spread, table
+from workbench import begin, claim, end, figure, log_normal, predict, rng, spread, table
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -47,10 +47,6 @@ sign = predict("The KL is a mean of log q(z)/p(z). What can be negative?",
 # logvar = log std². We compare both with sums over 4,001 points.
 
 # %%
-def log_normal(z, mean, std):
-    return -0.5 * ((z - mean) / std) ** 2 - np.log(std) - 0.5 * np.log(2 * np.pi)
-
-
 def three_means(mu, std):
     """The means of the three terms, by summing q(z) times each over 14 std to both sides."""
     z, dz = np.linspace(mu - 14 * std, mu + 14 * std, 4001, retstep=True)

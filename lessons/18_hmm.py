@@ -11,8 +11,6 @@ import itertools
 import matplotlib.pyplot as plt
 import numpy as np
 
-import minivae as mv
-
 begin(__doc__)
 
 # %% [markdown]

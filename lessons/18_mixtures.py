@@ -103,7 +103,7 @@ vae = rivals.vae(x, 0)                                   # 2 latents, hidden lay
 exact = vae.log_prob(x_test)                             # (360,) a grid of 160 x 160
 off = {}
 for side in (4, 8, 16, 32):
-    coarse = rivals.Decoder(vae.decode, 0, side=side, reach=3.5)
+    coarse = rivals.Decoder(vae.decode, side=side, reach=3.5)
     table_of_means = rivals.Mixture(np.exp(coarse.log_share), 1 / (1 + np.exp(-coarse.grid)))
     off[side] = exact.mean() - table_of_means.log_prob(x_test).mean()
 print(f"\nThe VAE has {exact.mean():.2f} nats. A mixture made of its decoder:")

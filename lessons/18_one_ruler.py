@@ -9,8 +9,6 @@ from workbench import begin, claim, end, figure, predict, rivals, rng, table
 import matplotlib.pyplot as plt
 import numpy as np
 
-import minivae as mv
-
 begin(__doc__)
 
 # %% [markdown]

@@ -3,7 +3,7 @@
 page: the form of a lesson (begin, predict, claim, figure, end).
 measure: training over seeds, tables, judges of pictures and codes.
 draw: pictures, maps and graphs.
-rivals: the families of models that chapter 18 compares.
+rivals: the families of models that chapter 18 compares; only its lessons import it.
 """
 
 import importlib.util
@@ -26,9 +26,11 @@ from .measure import (  # noqa: E402, F401
     fit_mixture,
     held_out,
     log_mixture,
+    log_normal,
     milliseconds,
     reader,
     posteriors,
+    rms,
     rng,
     seed,
     share_real,
@@ -38,4 +40,3 @@ from .measure import (  # noqa: E402, F401
     trained,
 )
 from .page import begin, claim, end, figure, predict, window  # noqa: E402, F401
-from . import rivals  # noqa: E402, F401

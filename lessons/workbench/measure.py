@@ -131,6 +131,11 @@ def class_accuracy(model, x_train, y_train, x_test, y_test, k=10):
     return float(np.mean(votes == y_test))
 
 
+def rms(a, b):
+    """Root mean square difference per pixel between the pictures a and b (..., D)."""
+    return np.sqrt(np.mean((a - b) ** 2, axis=-1))
+
+
 def share_real(pictures, real, threshold=1.25):
     """Share of the pictures whose distance from some real one is below the threshold."""
     return float(np.mean(distances(pictures, real).min(axis=1) < threshold))
@@ -165,6 +170,19 @@ def entropy_floor(x):
     return float(-(grey * np.log(grey) + (1 - grey) * np.log(1 - grey)).sum() / len(x))
 
 
+# Densities, in logarithms.
+
+def log_normal(x, mean, std):
+    """log N(x; mean, std²) of each number, eq. (5.1)."""
+    return -0.5 * ((x - mean) / std) ** 2 - np.log(std) - 0.5 * np.log(2 * np.pi)
+
+
+def log_sum_exp(a):
+    """log of the sum of exp over the last axis; the largest comes out first, eq. (6.10)."""
+    top = a.max(axis=-1, keepdims=True)
+    return top[..., 0] + np.log(np.exp(a - top).sum(axis=-1))
+
+
 # Mixtures of Gaussians, eq. (6.1): weight (K,), mu (K, D), var (K, D), one variance per direction.
 
 def fit_mixture(x, mu, var, steps, floor, share=None):
@@ -189,9 +207,7 @@ def log_mixture(x, weight, mu, var):
     """log p of each point of x (N, D) under the mixture, eq. (6.10): (N,)."""
     parts = []
     for some in np.array_split(x, 1 + len(x) // 4000):  # so that the table stays small
-        a = _log_joint(some, weight, mu, var)
-        top = a.max(axis=1, keepdims=True)
-        parts.append(top[:, 0] + np.log(np.exp(a - top).sum(axis=1)))
+        parts.append(log_sum_exp(_log_joint(some, weight, mu, var)))
     return np.concatenate(parts)
 
 

@@ -18,12 +18,15 @@ The last choices, the GANs' lr and steps and the VAEs' epochs, were made on the 
 tolerances.
 """
 
+import copy
+
 import matplotlib.pyplot as plt
 import numpy as np
 
 import minivae as mv
+from minivae.data import binarize
 
-from .measure import held_out, rng, trained
+from .measure import distances, held_out, log_sum_exp, rng, trained
 
 LEAST = 1e-9  # so that no logarithm is taken of 0
 
@@ -47,21 +50,10 @@ def runs(families, sizes=(1437,), n=3):
     return found
 
 
-def log_sum_exp(a):
-    """log of the sum of exp over the last axis; the largest comes out first, eq. (6.10)."""
-    top = a.max(axis=-1, keepdims=True)
-    return top[..., 0] + np.log(np.exp(a - top).sum(axis=-1))
-
-
 def log_bernoulli(x, p):
     """log p(x) of each picture x (n, D) if pixel j is white with probability p[m, j]: (n, m)."""
     p = np.clip(p, LEAST, 1 - LEAST)
     return x @ np.log(p).T + (1 - x) @ np.log(1 - p).T
-
-
-def white(p, rng):
-    """Pixels that are 1 with the probabilities p, else 0."""
-    return (rng.random(np.shape(p)) < p).astype(float)
 
 
 # Mixtures of Bernoullis, eq. (18.1); naive Bayes is one whose components are given.
@@ -71,7 +63,6 @@ class Mixture:
 
     def __init__(self, weight, p):
         self.weight, self.p = weight, p
-        self.parameters = len(weight) - 1 + p.size
 
     def log_joint(self, x):
         return log_bernoulli(x, self.p) + np.log(self.weight + 1e-300)
@@ -81,7 +72,7 @@ class Mixture:
 
     def draw(self, n, rng):
         m = rng.choice(len(self.weight), n, p=self.weight)
-        return white(self.p[m], rng)
+        return binarize(self.p[m], rng)
 
 
 def fit_shares(x, share, a=0.5):
@@ -116,7 +107,6 @@ class HMM:
 
     def __init__(self, first, move, pixel):
         self.first, self.move, self.pixel = first, move, pixel
-        self.parameters = len(first) - 1 + len(first) * (len(first) - 1) + pixel.size
 
     def rows(self, x):
         return x.reshape(len(x), -1, self.pixel.shape[1])  # (n, T, W)
@@ -146,7 +136,7 @@ class HMM:
             return (p.cumsum(axis=1) < rng.random((n, 1))).sum(axis=1).clip(max=p.shape[1] - 1)
         state, picture = chosen(np.tile(self.first, (n, 1))), []
         for _ in range(rows):
-            picture.append(white(self.pixel[state], rng))
+            picture.append(binarize(self.pixel[state], rng))
             state = chosen(self.move[state])
         return np.concatenate(picture, axis=1)
 
@@ -189,7 +179,6 @@ class Autoregressive:
 
     def __init__(self, weight, bias):
         self.weight, self.bias = weight, bias
-        self.parameters = len(bias) * (len(bias) - 1) // 2 + len(bias)
 
     def log_prob(self, x):
         return -mv.bernoulli_nll(x @ self.weight + self.bias, x)
@@ -199,7 +188,7 @@ class Autoregressive:
         backwards = np.tril(self.weight).any()
         for j in range(len(self.bias))[::-1 if backwards else 1]:
             logit = x @ self.weight[:, j] + self.bias[j]
-            x[:, j] = white(1 / (1 + np.exp(-logit)), rng)
+            x[:, j] = binarize(1 / (1 + np.exp(-logit)), rng)
         return x
 
 
@@ -234,8 +223,8 @@ class Decoder:
     soft: the logits are multiplied by it, eq. (18.14); 1 leaves the decoder as it is.
     """
 
-    def __init__(self, decode, parameters, latents=2, rng=None, side=160, reach=4.5, draws=100_000):
-        self.decode, self.parameters, self.latents, self.soft = decode, parameters, latents, 1.0
+    def __init__(self, decode, latents=2, rng=None, side=160, reach=4.5, draws=100_000):
+        self.decode, self.latents, self.soft = decode, latents, 1.0
         if latents == 2:
             z = np.linspace(-reach, reach, side)
             z = np.stack(np.meshgrid(z, z), axis=-1).reshape(-1, 2)
@@ -250,8 +239,8 @@ class Decoder:
             return self.decode(z.astype(np.float32)).data.astype(float)
 
     def softened(self, soft):
-        other = Decoder.__new__(Decoder)
-        vars(other).update(vars(self), soft=soft)
+        other = copy.copy(self)
+        other.soft = soft
         return other
 
     def log_prob(self, x):
@@ -265,11 +254,7 @@ class Decoder:
         return 1 / (1 + np.exp(-self.soft * self.logits(rng.standard_normal((n, self.latents)))))
 
     def draw(self, n, rng):
-        return white(self.means(n, rng), rng)
-
-
-def decoder_size(model):
-    return sum(p.data.size for name, p in model.named_parameters() if name.startswith("decoder"))
+        return binarize(self.means(n, rng), rng)
 
 
 def vae(x, k, latents=2, hidden=(128, 128), epochs=180):
@@ -277,7 +262,7 @@ def vae(x, k, latents=2, hidden=(128, 128), epochs=180):
     model = trained(mv.VAE, x.astype(np.float32), k, epochs, batch_size=min(64, len(x)), lr=2e-3,
                     hidden_dims=hidden, latent_dim=latents, activation="relu")
     if latents == 2:
-        return Decoder(model.decode, decoder_size(model))
+        return Decoder(model.decode)
     return Bounded(model, k)
 
 
@@ -286,7 +271,6 @@ class Bounded:
 
     def __init__(self, model, k, samples=1000):
         self.model, self.k, self.samples = model, k, samples
-        self.parameters = decoder_size(model)
 
     def log_prob(self, x):
         found = mv.evaluate.log_likelihood(self.model, x.astype(np.float32), self.samples,
@@ -297,7 +281,7 @@ class Bounded:
         return self.model.pixels(rng.standard_normal((n, self.model.latent_dim), np.float32))
 
     def draw(self, n, rng):
-        return white(self.means(n, rng), rng)
+        return binarize(self.means(n, rng), rng)
 
 
 # A GAN: a generator against a discriminator. It never computes a probability of a picture.
@@ -320,7 +304,7 @@ def gan(x, k, latents=2, steps=3000, lr=2e-3, decay=3e-3, batch=64, keep=0.995):
 
     def forged():
         p = mv.sigmoid(G(chance.standard_normal((batch, latents), np.float32)))
-        return p + (white(p.data, chance) - p.data).astype(np.float32)
+        return p + (binarize(p.data, chance) - p.data)
     for step in range(steps):
         real = x[chance.integers(0, len(x), batch)]
         size = sum((w * w).sum() for w in D.parameters())
@@ -333,7 +317,7 @@ def gan(x, k, latents=2, steps=3000, lr=2e-3, decay=3e-3, batch=64, keep=0.995):
             mean += (1 - keep) * (p.data - mean)
     for mean, p in zip(average, G.parameters()):
         p.data[...] = mean
-    return Decoder(G, sum(p.data.size for p in G.parameters()), latents, rng(k, 43))
+    return Decoder(G, latents, rng(k, 43))
 
 
 def _descend(adam, loss, lr):
@@ -350,7 +334,7 @@ def bracket(decoder, n, rng):
     the same sum is on average at least log p(x) (Sobolev and Vetrov, 2019).
     """
     logits = decoder.logits(rng.standard_normal((n, decoder.latents)))
-    x = white(1 / (1 + np.exp(-logits)), rng)
+    x = binarize(1 / (1 + np.exp(-logits)), rng)
     low, own, draws = decoder.log_prob(x), -mv.bernoulli_nll(logits, x), len(decoder.grid)
     high = np.logaddexp(low + np.log(draws), own) - np.log(draws + 1)
     return low.mean(), high.mean()
@@ -376,7 +360,7 @@ def told_apart(real, drawn, real_test, drawn_test, k, steps=400):
 
 def pixels_away(pictures, real):
     """How many pixels a picture differs in from the nearest real one, on average."""
-    return np.mean([np.abs(real - picture).sum(axis=1).min() for picture in pictures])
+    return np.mean(distances(pictures, real).min(axis=1) ** 2)
 
 
 def ranked(ax, names, nats, error, looks, drawings, bounds):

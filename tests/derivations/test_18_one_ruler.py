@@ -302,7 +302,7 @@ def test_eq_18_14_softened(kappa):
 
 def test_the_grid_of_two_latents_is_a_density():
     net = mv.MLP((2, 8, 4), "tanh", np.float32, rng())
-    model = rivals.Decoder(net, 0, side=80)
+    model = rivals.Decoder(net, side=80)
     assert abs(np.exp(model.log_prob(PICTURES)).sum() - 1) < 1e-9
     z = rng().standard_normal((400_000, 2))
     logits = net(mv.Tensor(z.astype(np.float32))).data.astype(float)
@@ -315,7 +315,7 @@ def test_the_grid_of_two_latents_is_a_density():
 
 def test_random_z_do_as_well_as_the_grid():
     net = mv.MLP((2, 8, 4), "tanh", np.float32, rng())
-    grid, free = rivals.Decoder(net, 0), rivals.Decoder(lambda z: net(z[:, :2]), 0, 3, rng())
+    grid, free = rivals.Decoder(net), rivals.Decoder(lambda z: net(z[:, :2]), 3, rng())
     close(free.log_prob(PICTURES), grid.log_prob(PICTURES), 0.01)
     low, high = rivals.bracket(free, 200, rng())
     assert low <= high < low + 0.01

@@ -3,7 +3,7 @@ mistakes by name."""
 
 import numpy as np
 
-from machinery.cases import Case, draw, table
+from machinery.cases import DRAWS_BATCH_LATENTS, Case, draw, table
 
 HINTS = (
     """log w = log p(x | z) + log p(z) - log q(z | x), and z was made from eps: (z - mu)**2 / var
@@ -20,18 +20,7 @@ OUTPUTS = {"bound": "B"}
 
 
 def cases(rng):
-    for K, B, Z in (
-        (1, 1, 1),
-        (1, 1, 2),
-        (1, 2, 1),
-        (2, 1, 1),
-        (3, 1, 1),
-        (2, 2, 2),
-        (4, 3, 2),
-        (3, 2, 5),
-        (1, 40, 2),
-        (1, 30, 3),
-    ):
+    for K, B, Z in DRAWS_BATCH_LATENTS:
         yield _case(rng, K, B, Z)
     far = 1000.0
     for note, away in (

@@ -3,6 +3,21 @@ comparing numbers."""
 
 import numpy as np
 
+# Draws, examples and latents of an exercise on a bound: at first sizes of 1, in which little can be
+# mixed up, at last one draw of many examples, from which the terms of a sum can be told apart.
+DRAWS_BATCH_LATENTS = (
+    (1, 1, 1),
+    (1, 1, 2),
+    (1, 2, 1),
+    (2, 1, 1),
+    (3, 1, 1),
+    (2, 2, 2),
+    (4, 3, 2),
+    (3, 2, 5),
+    (1, 40, 2),
+    (1, 30, 3),
+)
+
 
 class Wrong(Exception):
     """What is wrong with an answer, in lines for the learner."""
