@@ -2,7 +2,7 @@
 """Lesson 04: an autoencoder, and PCA beside it.
 
 You squeeze pictures of digits into a few numbers and decode them again, with an autoencoder and
-with the best linear method. A reader says what can still be read. Takes about 7 s.
+with the best linear method. A reader says what can still be read. Takes about 9 s.
 """
 from workbench import begin, claim, distances, end, figure, held_out, predict
 from workbench import sheet, spread, table, trained

@@ -2,7 +2,7 @@
 """Lesson 04, fourth part: codes drawn at random.
 
 You draw codes from N(0, I), decode them with an autoencoder and with a VAE, and count how many of
-the pictures are moons. Takes about 8 s.
+the pictures are moons. Takes about 5 s.
 """
 from workbench import begin, claim, end, figure, predict, rng
 from workbench import share_real, sheet, spread, table, trained
@@ -80,8 +80,8 @@ drawn.answer("b", """The VAE's loss has put its codes where N(0, I) draws. Nothi
     autoencoder where to put its own, and they lie far wider than N(0, I) reaches.""")
 lacks.answer("c", """Drawn from where its codes really are, the autoencoder draws moons, too. It has
     learned no worse pictures; what it has not got is a place to draw from that is known
-    beforehand. With eight numbers and moons a Gaussian fits the codes well enough. For digits it
-    need not, which is what lesson 12 looks at.""")
+    beforehand. With eight numbers and moons a Gaussian fits the codes well enough. Of other
+    pictures it need not.""")
 ae, vae, fitted = (np.mean(shares[key]) for key in (
     ("autoencoder", "N(0, I)"), ("VAE", "N(0, I)"),
     ("autoencoder", "a Gaussian fitted to its codes")))
@@ -115,5 +115,5 @@ end()
 #
 # ## What you should see
 # 1. It does, 1.00 are moons. From N(0, I) 0.26 are, for the codes lie even wider, 13.5.
-# 2. No, 0.35: the codes lie along a bent line in eight dimensions, in some of which they hardly
-#    vary. Draws that are as wide in all directions miss it.
+# 2. No, 0.35: moons that differ in one number have codes along a line in eight dimensions. Draws that
+#    are as wide in all directions miss it.

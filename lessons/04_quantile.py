@@ -2,7 +2,7 @@
 """Lesson 04, fifth part: one number for a moon.
 
 A VAE has one number to keep of each moon, and the moons differ in one number, their phase. You
-find the rule by which it codes them. Takes about 6 s.
+find the rule by which it codes them. Takes about 4 s.
 """
 from workbench import begin, claim, distances, end, figure, predict, rng, spread, table, trained
 

@@ -2,7 +2,7 @@
 """Lesson 18, fourth part: all on one ruler.
 
 Nine families of models, one ruler in nats, and one judge of drawings. You will say who explains
-digits best and who draws best, and see why that need not be the same. Takes about 50 s.
+digits best and who draws best, and see why that need not be the same. Takes about 60 s.
 """
 from workbench import begin, claim, end, figure, predict, rivals, rng, table
 
