@@ -115,5 +115,5 @@ end()
 #
 # ## What you should see
 # 1. It does, 1.00 are moons. From N(0, I) 0.26 are, for the codes lie even wider, 13.5.
-# 2. No, 0.35: moons that differ in one number have codes along a line in eight dimensions. Draws that
-#    are as wide in all directions miss it.
+# 2. No, 0.35: moons that differ in one number have codes along a line in eight dimensions, and
+#    draws that are as wide in all directions miss it.
