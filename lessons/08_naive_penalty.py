@@ -5,7 +5,7 @@ Two squares would keep the codes near the prior as well, it seems. You will trai
 and look at what they draw. Takes about 10 s.
 """
 from workbench import begin, claim, end, figure, finished, held_out, predict, rng, sheet, spread
-from workbench import share_real, table
+from workbench import share_real, sharpness, table
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -84,13 +84,6 @@ class NaiveVAE(mv.VAE):
         z = mv.reparameterize(mu, logvar, rng.standard_normal(mu.shape, self.dtype))
         a, b = self.weights
         return self.nll(self.decode(z), x), (a * mu**2 + b * logvar**2).sum(axis=1)
-
-
-def sharpness(pictures):
-    """Mean size of four times a pixel less its four neighbours."""
-    p = pictures.reshape(-1, 8, 8)
-    around = p[:, :-2, 1:-1] + p[:, 2:, 1:-1] + p[:, 1:-1, :-2] + p[:, 1:-1, 2:]
-    return float(np.abs(4 * p[:, 1:-1, 1:-1] - around).mean())
 
 
 def train(weights, k):

@@ -5,7 +5,7 @@ You compare real digits with what a VAE draws: with its decoder's means, and wit
 the model, noise and all. Takes about 5 s.
 """
 from workbench import begin, claim, end, figure, predict, rng
-from workbench import distances, held_out, sheet, spread, table, trained
+from workbench import distances, held_out, sharpness, sheet, spread, table, trained
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -41,16 +41,10 @@ nearer = predict("""And which of the two are nearer to real digits, by the dista
 #
 # The means have the second part only. The first, sigma_x², is all that z did not tell: the
 # decoder's best mean is the average of all pictures that could have come with this z.
-# `model.sample(n, rng)` gives means, with `noise=True` true samples.
+# `model.sample(n, rng)` gives means, with `noise=True` true samples. `sharpness` is the mean size
+# of four times a pixel less its four neighbours, over the 36 inner pixels.
 
 # %%
-def sharpness(images):
-    """The mean of |4 c - up - down - left - right| over the 36 inner pixels."""
-    a = images.reshape(-1, 8, 8)
-    c, up, down = a[:, 1:-1, 1:-1], a[:, :-2, 1:-1], a[:, 2:, 1:-1]   # (n, 6, 6) each
-    return np.abs(4 * c - up - down - a[:, 1:-1, :-2] - a[:, 1:-1, 2:]).mean()
-
-
 x, y = mv.data.digits()
 found, noise, kinds = {}, [], {}
 for k in range(4):

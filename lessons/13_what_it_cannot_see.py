@@ -5,7 +5,7 @@ You switch on one black pixel of a digit, sometimes beside the stroke and someti
 and ask what it costs. Takes about 4 s.
 """
 from workbench import begin, claim, end, figure, predict, rng
-from workbench import held_out, spread, table, trained
+from workbench import at_the_same_pixels, held_out, one_pixel_edits, spread, table, trained
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,19 +37,6 @@ bound = predict("""A trained VAE is shown a held-out digit to which one pixel wa
 # above, below, left or right of it is at least 0.5, and stray if all eight around it are 0.
 
 # %%
-def one_pixel_edits(images):
-    """(image, pixel, stray) of every edit: int, int and bool arrays (n,)."""
-    found = []
-    for n, image in enumerate(images):
-        g = np.pad(image.reshape(8, 8), 1)                            # (10, 10)
-        beside = np.max([g[:-2, 1:-1], g[2:, 1:-1], g[1:-1, :-2], g[1:-1, 2:]], axis=0).ravel()
-        around = np.max([g[i:i + 8, j:j + 8] for i in range(3) for j in range(3)], axis=0).ravel()
-        found += [(n, i, False) for i in np.flatnonzero((image == 0) & (beside >= 0.5))]
-        found += [(n, i, True) for i in np.flatnonzero(around == 0)]
-    image, pixel, stray = np.array(found).T
-    return image, pixel, stray.astype(bool)
-
-
 x, y = mv.data.digits()
 train, _, test, label = held_out(x, y, 360)
 image, pixel, stray = one_pixel_edits(test)                           # (n,) each
@@ -86,17 +73,6 @@ claim("§4", "an output that is wrong in one pixel costs the same, connected or 
 # at least.
 
 # %%
-def at_the_same_pixels(price):
-    """Mean price of connected and of stray edits, each pixel weighted by its rarer kind."""
-    rows = []
-    for i in range(64):
-        a, b = price[(pixel == i) & ~stray], price[(pixel == i) & stray]
-        if min(len(a), len(b)) >= 3:
-            rows.append((min(len(a), len(b)), a.mean(), b.mean()))
-    weight, a, b = np.array(rows).T
-    return np.average(a, weights=weight), np.average(b, weights=weight)
-
-
 prices, same, everywhere = [], [], []
 for k in range(3):
     model = trained(mv.VAE, train, k, epochs=100, hidden_dims=(100,), latent_dim=8,
@@ -105,7 +81,7 @@ for k in range(3):
     price = bounds[0] - bounds[1]                                     # (n,), nats
     prices.append(price)
     everywhere.append((price[~stray].mean(), price[stray].mean()))
-    same.append(at_the_same_pixels(price))
+    same.append(at_the_same_pixels(price, pixel, stray))
 everywhere, same = np.array(everywhere), np.array(same)               # (3, 2) each
 print("\nFall of the bound in nats, mean of three models (smallest to largest):")
 table(["", "connected", "stray"], [["all edits", *(spread(c) for c in everywhere.T)],

@@ -4,7 +4,7 @@
 You train a small network to tell two kinds of samples apart, and read off it how far apart the two
 distributions are. Takes about 12 s.
 """
-from workbench import begin, claim, end, figure, predict, rng, spread, table
+from workbench import begin, claim, end, figure, predict, rng, shifted_js, spread, table
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -82,15 +82,9 @@ def read(net, m, k):
     return logits[:20_000].mean(), np.log(2) - pays            # eq. (19.2), eq. (19.4)
 
 
-def exact_js(m):
-    x = np.linspace(-12, 44, 56_001)                           # steps of 0.001
-    p, q = (np.exp(-0.5 * (x - centre) ** 2) / np.sqrt(2 * np.pi) for centre in (0, m))
-    parts = [y * np.log(np.maximum(y, 1e-300) / np.maximum((p + q) / 2, 1e-300)) for y in (p, q)]
-    return 0.5 * np.sum(parts) * 0.001                         # eq. (19.3)
-
 # %%
 found = {m: np.array([read(discriminator(m, k), m, k) for k in range(3)]) for m in SHIFTS}
-exact = {m: exact_js(m) for m in SHIFTS}
+exact = {m: shifted_js(m) for m in SHIFTS}
 print("\nWhat the network says, three seeds (mean and range), beside what is so; nats")
 table(["m", "its KL", "KL", "its JS", "JS"],
       [[f"{m:g}", spread(rows[:, 0]), f"{m * m / 2:.2f}", spread(rows[:, 1], ".3f"),
@@ -120,7 +114,7 @@ claim("§5.1", "a network can be trained to be the measure",
 # %%
 fig, ax = plt.subplots(figsize=(8, 4.6), layout="constrained")
 line = np.linspace(0.05, 32, 150)
-ax.plot(line, [exact_js(m) for m in line], color="black", linewidth=2, label="JS, exact")
+ax.plot(line, [shifted_js(m) for m in line], color="black", linewidth=2, label="JS, exact")
 ax.plot(line, line**2 / 2, "--", color="0.4", linewidth=2, label="KL, exact")
 ax.plot(SHIFTS, [js[m] for m in SHIFTS], "o", color=mv.plot.COLOURS[0], markersize=10,
         label="JS, learned")

@@ -17,6 +17,7 @@ if importlib.util.find_spec("minivae") is None:  # not installed: it stands besi
 
 from .draw import digit_map, graph, sheet  # noqa: E402, F401
 from .measure import (  # noqa: E402, F401
+    at_the_same_pixels,
     balanced_std,
     class_accuracy,
     distance_from_prior,
@@ -28,12 +29,16 @@ from .measure import (  # noqa: E402, F401
     log_mixture,
     log_normal,
     milliseconds,
-    reader,
+    one_pixel_edits,
     posteriors,
+    ranked_above,
+    reader,
     rms,
     rng,
     seed,
     share_real,
+    sharpness,
+    shifted_js,
     spread,
     table,
     total_variation,

@@ -26,7 +26,7 @@ import numpy as np
 import minivae as mv
 from minivae.data import binarize
 
-from .measure import distances, held_out, log_sum_exp, rng, trained
+from .measure import distances, held_out, log_sum_exp, ranked_above, rng, trained
 
 LEAST = 1e-9  # so that no logarithm is taken of 0
 
@@ -354,8 +354,7 @@ def told_apart(real, drawn, real_test, drawn_test, k, steps=400):
         _descend(adam, loss, 2e-3)
     with mv.no_grad():
         yes, no = (D(some.astype(np.float32)).data[:, 0] for some in (real_test, drawn_test))
-    above = yes[:, None] - no
-    return float(np.mean(above > 0) + 0.5 * np.mean(above == 0))
+    return ranked_above(yes, no)
 
 
 def pixels_away(pictures, real):
