@@ -20,7 +20,7 @@ begin(__doc__)
 # still while the other moves. In a VAE encoder and decoder move together. The essay counts that
 # against the GAN. Is standing still a drawback, and would it be one for a VAE?
 #
-# **What you need:** gradient descent, [lesson 3](03_ravine.py), and [part 1](19_learned_measure.py).
+# **What you need:** gradient descent, [lesson 3](03_ravine.py); [part 1](19_learned_measure.py).
 
 # %%
 path = predict("""One player owns x and lowers xy, the other owns y and raises it; both take small
@@ -97,7 +97,7 @@ figure(fig, "19_both_move")
 # ## The same with a GAN, and with a VAE
 # A GAN of digits ([workbench/adversaries.py](workbench/adversaries.py)) is trained either way, and
 # a judge looks at its drawings: how often does it rank an unseen digit above a new drawing?
-# Encoder and decoder of a VAE are no adversaries, both lower the same loss: there is nothing to chase.
+# A VAE's encoder and decoder are no adversaries, both lower the same loss: no one is chased.
 
 # %%
 x, y = mv.data.digits()                                        # (1797, 64)

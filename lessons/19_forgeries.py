@@ -135,11 +135,10 @@ end()
 
 # %% [markdown]
 # ## Your turn
-# 1. Show a discriminator all forgers at once: after the loop over `forgeries(...)` add
-#    `measures["trained on all"] = discriminator(x_train, np.concatenate(list(forgeries(x_train,
-#    y_train, vae, 1437, k).values())), k)`. Whom does it find out?
+# 1. Train on all forgers at once: let `forgeries(...)` return a fourth kind, `"all": some`, where
+#    `some` are the three kinds one after another (np.concatenate). Whom does that one find out?
 # 2. Stop the GAN early: `adversaries.gan(G, D, x_train, k, 100)`. What does its discriminator know?
 #
 # ## What you should see
-# 1.
-# 2.
+# 1. All of them: 0.97, 0.99, 0.95. It finds out what it has seen; nobody can show it everything.
+# 2. Little: 0.61, 0.49, 0.66. What it knows it has from its forger, who has only begun to learn.

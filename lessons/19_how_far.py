@@ -35,7 +35,7 @@ clipped = predict("""The first WGAN kept its critic's slopes small by clipping: 
 
 # %% [markdown]
 # ## The work of moving grains
-# On a line the cheapest way is to sort both, [eq. (19.8)](derivations/19_the_other_road.md#eq-19-8):
+# On a line it is cheapest to sort both, [eq. (19.8)](derivations/19_the_other_road.md#eq-19-8):
 #
 # $$ W = \frac{1}{N} \sum_{n=1}^N |u_n - v_n|, \quad u \text{ and } v \text{ being } x
 #    \text{ and } y \text{ in order} $$

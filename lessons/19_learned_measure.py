@@ -136,6 +136,8 @@ end()
 # 1. Ten times fewer samples, `SAMPLES = 400`. Up to which m can the KL be read now?
 # 2. Train ten times shorter, `steps=60`. Is JS read too large or too small?
 #
+# An exercise that answers back: [ex17_best_discriminator](exercises/ex17_best_discriminator.py).
+#
 # ## What you should see
 # 1. As before, up to 2, where it says 2.00; and 10.2 at m = 8, as with ten times the samples. Only
 #    the JS of small m is a little noisier.

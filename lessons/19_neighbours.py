@@ -37,8 +37,9 @@ shuffled = predict("""The pixels of all digits are scrambled, in the same way. W
 # %% [markdown]
 # ## The price of a pixel
 # As in lesson 13: a connected pixel has a bright neighbour above, below, left or right, a stray
-# one none at all around it, and both are compared at the same places. The price is what the
-# discriminator's logit falls by, or the VAE's bound. By squared error all prices are the same.
+# one none at all around it, and both are compared at the same places. The price is what the VAE's
+# bound falls by, or the discriminator's logit, which is its log ratio of real to drawn,
+# [eq. (19.1)](derivations/19_the_other_road.md#eq-19-1). By squared error all prices are the same.
 
 # %%
 x, y = mv.data.digits()                                        # (1797, 64)
@@ -116,6 +117,6 @@ end()
 # 2. Switch the pixel on to a half, `edited[...] = 0.5`. What becomes of the ratios?
 #
 # ## What you should see
-# 1. Only different: 1.16 nats in the end, too, and digits as good, but other ones. The two GANs start
-#    from different weights now. The lesson says that this run differs.
-# 2. The bound's stays, 1.37, as half the ink costs half. The discriminator's is 1.95 (1.53 to 2.43).
+# 1. Only different: 1.18 nats in the end in place of 1.14, and digits as good, but other ones. The
+#    two GANs start from different weights now. The lesson says that this run differs.
+# 2. The bound's stays, 1.37, as half the ink costs half. The discriminator's is 2.1 (1.7 to 2.4).

@@ -70,8 +70,7 @@ def learn(x, y, k, w_vae, w_gan, steps=1000):
         real, c = x[rows], y[rows]
         z, eps = chance.standard_normal((2, 64, 8), np.float32)
         loss = w_gan * mv.softplus(-judge(told(draw(decoder, c, z), c))).mean()
-        if w_vae:
-            loss = loss + w_vae * vae_loss(encoder, decoder, real, c, eps).mean()
+        loss = loss + w_vae * vae_loss(encoder, decoder, real, c, eps).mean()
         adam.zero_grad()
         loss.backward()
         adam.step()

@@ -3,7 +3,8 @@
 page: the form of a lesson (begin, predict, claim, figure, end).
 measure: training over seeds, tables, judges of pictures and codes.
 draw: pictures, maps and graphs.
-rivals: the families of models that chapter 18 compares; only its lessons import it.
+rivals: the families of models that chapter 18 compares, and its judge of drawings.
+adversaries: the plainest GAN. Only chapters 18 and 19 import these two.
 """
 
 import importlib.util
