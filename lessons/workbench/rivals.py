@@ -300,7 +300,7 @@ def gan(x, k, latents=2, steps=3000, lr=2e-3, decay=3e-3, batch=64, keep=0.995):
     D = mv.MLP((x.shape[1], 256, 1), "relu", rng=rng(k, 42))
     adams = [mv.Adam(net.parameters(), lr, betas=(0, 0.999)) for net in (G, D)]
     average = [p.data.copy() for p in G.parameters()]
-    yes, no = np.ones((batch, 1), np.float32), np.zeros((batch, 1), np.float32)
+    answer = np.repeat([1, 0], batch)[:, None].astype(np.float32)
 
     def forged():
         p = mv.sigmoid(G(chance.standard_normal((batch, latents), np.float32)))
@@ -310,9 +310,10 @@ def gan(x, k, latents=2, steps=3000, lr=2e-3, decay=3e-3, batch=64, keep=0.995):
         size = sum((w * w).sum() for w in D.parameters())
         with mv.no_grad():
             fake = forged().data
-        loss_D = (mv.bernoulli_nll(D(real), yes) + mv.bernoulli_nll(D(fake), no)).mean()
+        loss_D = 2 * mv.bernoulli_nll(D(np.concatenate([real, fake])), answer).mean()
         _descend(adams[1], loss_D + decay * size, lr * (1 - step / steps))
-        _descend(adams[0], mv.bernoulli_nll(D(forged()), yes).mean(), lr * (1 - step / steps))
+        loss_G = mv.bernoulli_nll(D(forged()), answer[:batch]).mean()
+        _descend(adams[0], loss_G, lr * (1 - step / steps))
         for mean, p in zip(average, G.parameters()):
             mean += (1 - keep) * (p.data - mean)
     for mean, p in zip(average, G.parameters()):
