@@ -1,5 +1,7 @@
 """The models: an autoencoder, the VAE that adds noise and a prior, and a VAE with labels."""
 
+import math
+
 import numpy as np
 
 from . import ops
@@ -191,7 +193,7 @@ class Autoencoder(Module):
             raise ValueError(f"x has shape {x.shape}, but {takes}")
         low = x.min()  # NaN comes through min and max
         high = x.max()
-        if not (np.isfinite(low) and np.isfinite(high)):
+        if not (math.isfinite(low) and math.isfinite(high)):
             row, column = np.argwhere(~np.isfinite(x))[0]
             raise ValueError(f"x[{row}, {column}] is {x[row, column]}: clean the data first")
         if self.likelihood == "bernoulli" and (low < 0 or high > 1):

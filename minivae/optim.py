@@ -64,10 +64,11 @@ class Optimizer:
         Raises, before anything is changed, RuntimeError for a parameter that has no gradient or
         whose .data was replaced, and ValueError for a gradient of another shape.
         """
-        for i, p in enumerate(self.params):
-            if p.data.base is not self.flat or np.shape(p.grad) != p.data.shape or p.grad is None:
+        grads = [np.asarray(p.grad) for p in self.params]
+        for i, (p, g) in enumerate(zip(self.params, grads)):
+            if p.data.base is not self.flat or g.shape != p.data.shape or p.grad is None:
                 self._refuse(p, p.name or i)
-        grads = [np.reshape(p.grad, -1) for p in self.params]
+        grads = [g.reshape(-1) for g in grads]
         self.t += 1
         for here, pieces in self._stretches:
             p = self.flat[here]

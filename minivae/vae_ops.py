@@ -138,7 +138,7 @@ def gaussian_nll(mean, logvar, x):
 
 def _same_shape(name, **arrays):
     """Raises ValueError unless the arrays have one shape, with at least one axis to sum over."""
-    shapes = [np.shape(a) for a in arrays.values()]
+    shapes = [getattr(a, "shape", ()) for a in arrays.values()]  # a number has none
     if len(set(shapes)) > 1:
         got = ", ".join(f"{key} {shape}" for key, shape in zip(arrays, shapes))
         raise ValueError(f"{name} needs arrays of one shape, got {got}")
