@@ -1,5 +1,6 @@
-"""Chapter 18's families: they draw what their log_prob says, and the judge can see."""
+"""Chapter 18's families draw what their log_prob says, and the judge can see; chapter 19's GAN."""
 
+import copy
 import itertools
 import sys
 from pathlib import Path
@@ -7,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workbench import rivals
+import minivae as mv
+from workbench import adversaries, measure, rivals
 
 LESSONS = Path(rivals.__file__).resolve().parents[1]
 PICTURES = np.array(list(itertools.product([0.0, 1.0], repeat=4)))
@@ -64,6 +66,45 @@ def test_the_judge_sees_a_difference_and_no_difference():
     alike = rivals.told_apart(real[:300], other[:300], real[300:], other[300:], 1)
     apart = rivals.told_apart(real[:300], noise[:300], real[300:], noise[300:], 1)
     assert abs(alike - 0.5) < 0.1 and apart > 0.95
+
+
+@pytest.mark.parametrize("in_turn", [True, False])
+def test_the_gan_of_chapter_19_moves_together_or_in_turn(in_turn):
+    """One step by hand: in turn, D is shown what the generator draws after its own step."""
+    x = np.random.default_rng(0).random((30, 64))
+    G, D = adversaries.players(0, np.float64)
+    chance = measure.rng(0, 3)
+    z = chance.standard_normal((2, 100, 16))
+    real = x[chance.integers(30, size=100)]
+    old_G, old_D = copy.deepcopy(G), copy.deepcopy(D)
+    (paid,) = adversaries.gan(G, D, x, 0, steps=1, lr=1e-2, in_turn=in_turn)
+    with mv.no_grad():
+        drawn = mv.sigmoid((G if in_turn else old_G)(z[1])).data
+    loss_D = -np.log(mv.sigmoid(old_D(real))).mean() - np.log(1 - mv.sigmoid(old_D(drawn))).mean()
+    loss_D.backward()
+    assert paid == pytest.approx(loss_D.item(), rel=1e-12)
+    slopes_D = [p.grad for p in old_D.parameters()]
+    (-np.log(mv.sigmoid(old_D(mv.sigmoid(old_G(z[0]))))).mean()).backward()
+    slopes_G = [p.grad for p in old_G.parameters()]
+    for net, old, slopes in ((G, old_G, slopes_G), (D, old_D, slopes_D)):
+        for p, before, slope in zip(net.parameters(), old.parameters(), slopes):
+            clear = np.abs(slope) > 1e-5  # Adam's first step is lr times the sign of the slope
+            step = (p.data - before.data)[clear]
+            assert np.allclose(step, -1e-2 * np.sign(slope[clear]), rtol=1e-2)
+
+
+def test_the_generator_comes_nearer_to_digits_and_the_discriminator_knows_them():
+    x = mv.data.digits()[0][:500]
+    G, D = adversaries.players(1)
+    z = measure.rng(2).standard_normal((500, 16), np.float32)
+    with mv.no_grad():
+        raw = mv.sigmoid(G(z)).data
+    adversaries.gan(G, D, x, 1, steps=150)
+    with mv.no_grad():
+        drawn = mv.sigmoid(G(z)).data
+    away = [measure.distances(some, x).min(axis=1).mean() for some in (raw, drawn)]
+    assert away[1] < 0.8 * away[0]
+    assert adversaries.scores(D)(x).mean() > adversaries.scores(D)(raw).mean() + 1
 
 
 def test_the_forward_algorithm_of_the_exercise_counts_every_sequence():

@@ -204,6 +204,46 @@ def test_judges():
     assert np.isclose(workbench.distance_from_prior(model, x), 1)
 
 
+def test_which_pixels_are_connected_and_which_are_stray():
+    picture = np.zeros((8, 8))
+    picture[3, 3:6] = 1, 0.5, 0.2  # a stroke that fades: beside 0.2 a pixel is neither
+    found = set(zip(*(a.tolist() for a in measure.one_pixel_edits(picture.reshape(1, 64)))))
+    connected = {pixel for n, pixel, stray in found if not stray}
+    assert connected == {8 * row + column for row, column in ((2, 3), (4, 3), (3, 2), (2, 4), (4, 4))}
+    inside = {8 * row + column for row in (2, 3, 4) for column in range(2, 7)}
+    assert {pixel for n, pixel, stray in found if stray} == set(range(64)) - inside
+
+
+def test_prices_are_compared_at_pixels_that_have_both_kinds():
+    pixel = np.array([5] * 6 + [9] * 4)
+    stray = np.array([True] * 3 + [False] * 3 + [True] * 4)
+    price = np.array([2.0, 3, 4, 1, 1, 1, 100, 100, 100, 100])
+    assert measure.at_the_same_pixels(price, pixel, stray) == (1, 3)
+
+
+def test_sharpness_of_a_dot_a_ramp_and_a_board():
+    dot = np.zeros((8, 8))
+    dot[3, 3] = 1
+    ramp = np.tile(np.arange(8.0), (8, 1))
+    board = np.indices((8, 8)).sum(axis=0) % 2.0
+    for picture, expected in ((dot, 8 / 36), (ramp, 0), (board, 4)):
+        assert measure.sharpness(picture.reshape(1, 64)) == pytest.approx(expected)
+
+
+def test_ranked_above_counts_ties_half():
+    assert measure.ranked_above(np.array([1.0, 3.0]), np.array([0.0, 1.0])) == 3.5 / 4
+
+
+def test_the_divergence_of_two_shifted_normals():
+    x = np.random.default_rng(0).standard_normal(400_000)
+    for m in (0.5, 2.0):
+        at_p, at_q = (measure.log_normal(x, 0, 1) - measure.log_normal(x, m, 1),
+                      measure.log_normal(x + m, 0, 1) - measure.log_normal(x + m, m, 1))
+        pays = (np.logaddexp(0, -at_p).mean() + np.logaddexp(0, at_q).mean()) / 2
+        assert abs(measure.shifted_js(m) - (np.log(2) - pays)) < 0.002
+    assert measure.shifted_js(32) == pytest.approx(np.log(2), abs=1e-9)
+
+
 def test_class_accuracy_finds_classes_that_lie_apart():
     rng = workbench.rng(0)
     y = rng.integers(0, 3, 300)
