@@ -2,7 +2,7 @@
 """Lesson 19, second part: when both move.
 
 You let two players take gradient steps against each other, together and in turn, and do the same to
-the two nets of a GAN and to the two halves of a VAE. Takes about 25 s.
+the two nets of a GAN and to the two halves of a VAE. Takes about 20 s.
 """
 from workbench import adversaries, begin, claim, end, figure, held_out, predict, rivals
 from workbench import rng, spread, table
@@ -129,7 +129,7 @@ def trained_vae(k, batches, alternate):
             adam.step()
     return -mv.evaluate.elbo(model, x_test, rng(k, 2), n_samples=5).mean()
 
-
+# %%
 ways = {"together, 1,000 batches": (1000, False), "in turn, 1,000 batches": (1000, True),
         "together, 500 batches": (500, False)}
 losses = {name: np.array([trained_vae(k, *way) for k in range(4)]) for name, way in ways.items()}

@@ -2,7 +2,7 @@
 """Lesson 19, third part: how far, in grains.
 
 You measure how far two heaps of numbers are apart by the work of moving one onto the other, and
-train a critic to do the same. Takes about 18 s.
+train a critic to do the same. Takes about 16 s.
 """
 from workbench import begin, claim, end, figure, predict, rng, shifted_js, spread, table
 
@@ -17,8 +17,8 @@ begin(__doc__)
 
 # %% [markdown]
 # ## The question
-# To the first part's measure 8 apart or 32 apart is the same. To the *Wasserstein distance* it is
-# not; GANs that are trained on it are called WGANs. Can a network learn it from samples?
+# The measure of the first part says the same of samples that are 8 apart and 32 apart. How far one
+# would have to move them says more; GANs trained on that are called WGANs. Can a network learn it?
 #
 # **What you need:** [the first part](19_learned_measure.py).
 
@@ -28,17 +28,18 @@ pairs = predict("""Six grains lie at the places x on a line, six at the places y
                 cheapest?""",
                 a="the smallest x to the smallest y, and so on up",
                 b="each x to the nearest y that is free", c="that depends: try all 720 ways")
-clipped = predict("""The first WGAN kept its critic's slopes small by clipping: after each step,
-                  every weight is put back into [-0.1, 0.1]. What does such a critic measure?""",
-                  a="the Wasserstein distance", b="a fixed multiple of it",
+clipped = predict("""A net, the *critic*, is trained so that its mean over the x less its mean over
+                  the y is large; to keep it from growing for ever, every weight is put back into
+                  [-0.1, 0.1] after each step. What does that difference measure?""",
+                  a="the least mean distance", b="a fixed multiple of it",
                   c="something else: of two pairs it may call the nearer one the farther")
 
 # %% [markdown]
 # ## The work of moving grains
-# On a line it is cheapest to sort both, [eq. (19.8)](derivations/19_the_other_road.md#eq-19-8):
+# Let u be x in order, and v be y in order. Pairing these is the cheapest way on a line, and costs
+# the *Wasserstein distance*, [eq. (19.8)](derivations/19_the_other_road.md#eq-19-8):
 #
-# $$ W = \frac{1}{N} \sum_{n=1}^N |u_n - v_n|, \quad u \text{ and } v \text{ being } x
-#    \text{ and } y \text{ in order} $$
+# $$ W = \frac{1}{N} \sum_{n=1}^N |u_n - v_n| $$
 
 # %%
 def wasserstein(x, y):
@@ -53,8 +54,7 @@ for k in range(200):
     dearer.append(wasserstein(x, y) - min(ways))
 print(f"\n200 times six grains: sorted is as cheap as the best of 720 ways, to {max(dearer):.0e}")
 pairs.answer("a", """Two moves that cross can be exchanged without loss, and in the end none cross.
-    The nearest first can be dear: from 0 and 1 to 0.6 and -5, the 0 takes the 0.6, and the two
-    move by 6.6 together, where 5.4 would do.""")
+    The nearest first can be dear: from 0 and 1 to 0.6 and -5 it is 6.6, where 5.4 would do.""")
 
 # %% [markdown]
 # ## A critic

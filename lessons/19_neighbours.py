@@ -2,7 +2,7 @@
 """Lesson 19, fifth part: does a GAN see neighbours?
 
 You ask a GAN's discriminator what one pixel costs, connected or stray, and train a GAN on pictures
-whose pixels are scrambled. Takes about 14 s.
+whose pixels are scrambled. Takes about 18 s.
 """
 from workbench import adversaries, at_the_same_pixels, begin, claim, end, figure, held_out
 from workbench import one_pixel_edits, predict, rng, sheet, spread, table, trained

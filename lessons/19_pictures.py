@@ -2,7 +2,7 @@
 """Lesson 19, sixth part: blurred or sharp, and both.
 
 One loop trains three models that draw the digit you ask for: a VAE, a GAN, and one that is both. A
-judge looks at what they draw. Takes about 26 s.
+judge looks at what they draw. Takes about 24 s.
 """
 from workbench import begin, claim, distances, end, figure, held_out, predict
 from workbench import reader, rivals, rng, sheet, sharpness, spread, table
